@@ -1,0 +1,232 @@
+-- TOTAL is a definition, not a fact: the source is part of the key, and nothing is averaged over sources.
+with published as (
+    select
+        series_id,
+        period_date as day,
+        value,
+        known_at
+    from {{ ref('int_observations') }}
+    where
+        series_id in (
+            'tradingview.CRYPTOCAP:TOTAL',
+            'tradingview.CRYPTOCAP:TOTAL3',
+            'tradingview.CRYPTOCAP:BTC.D',
+            'stablecoins.total_usd'
+        )
+),
+
+tradingview as (
+    select
+        'TOTAL' as index_id,
+        day,
+        value as market_cap_usd,
+        'TradingView CRYPTOCAP:TOTAL close: 125 largest coins of its screener, stablecoins included' as definition,
+        known_at
+    from published
+    where series_id = 'tradingview.CRYPTOCAP:TOTAL'
+    union all
+    select
+        'TOTAL3' as index_id,
+        day,
+        value as market_cap_usd,
+        'TradingView CRYPTOCAP:TOTAL3 close: TOTAL without BTC and ETH' as definition,
+        known_at
+    from published
+    where series_id = 'tradingview.CRYPTOCAP:TOTAL3'
+    union all
+    select
+        'TOTAL2' as index_id,
+        totals.day,
+        totals.value * (1 - dominance.value / 100) as market_cap_usd,
+        'TradingView CRYPTOCAP:TOTAL x (1 - BTC.D / 100)' as definition,
+        greatest(totals.known_at, dominance.known_at) as known_at
+    from published as totals
+    inner join published as dominance
+        on
+            totals.day = dominance.day
+            and dominance.series_id = 'tradingview.CRYPTOCAP:BTC.D'
+    where totals.series_id = 'tradingview.CRYPTOCAP:TOTAL'
+),
+
+tradingview_less_stablecoins as (
+    select
+        tradingview.index_id || 'ES' as index_id,
+        tradingview.day,
+        tradingview.market_cap_usd - stablecoins.value as market_cap_usd,
+        'TradingView ' || tradingview.index_id || ' minus DefiLlama total of all stablecoins (not only those TradingView'
+        || ' counts)' as definition,
+        greatest(tradingview.known_at, stablecoins.known_at) as known_at
+    from tradingview
+    inner join published as stablecoins
+        on
+            tradingview.day = stablecoins.day
+            and stablecoins.series_id = 'stablecoins.total_usd'
+    where tradingview.index_id in ('TOTAL', 'TOTAL3')
+),
+
+-- A wrapped token is a claim on a coin that is counted already. Unlisted ids have class 'other': our list of wrapped
+-- tokens is the catalog's.
+ranked_assets as (
+    select
+        source,
+        day,
+        asset_class,
+        market_cap_usd,
+        priced_at,
+        known_at,
+        row_number() over (partition by source, day order by market_cap_usd desc, asset_id) as universe_rank
+    from {{ ref('int_asset_days') }}
+    where
+        asset_class <> 'wrapped'
+        and market_cap_usd is not null
+        and (source = 'coingecko' or is_listed)
+),
+
+universe as (
+    select
+        source,
+        day,
+        asset_class,
+        market_cap_usd,
+        priced_at,
+        known_at
+    from ranked_assets
+    where source = 'coinmetrics' or universe_rank <= {{ var('total_universe_size') }}
+),
+
+-- A sum without Bitcoin or Ether is no total: providers have days on which one of the two is missing, and a stale
+-- stamp of a single coin would otherwise make a "total" of one constituent.
+first_days as (
+    select
+        asset_class,
+        min(first_day) as first_day
+    from {{ source('catalog', 'assets') }}
+    where asset_class in ('btc', 'eth')
+    group by asset_class
+),
+
+complete_days as (
+    select
+        universe.source,
+        universe.day
+    from universe
+    group by
+        universe.source,
+        universe.day
+    having
+        bool_or(universe.asset_class = 'btc')
+        and (
+            bool_or(universe.asset_class = 'eth')
+            or universe.day < coalesce(
+                (select first_days.first_day from first_days where first_days.asset_class = 'eth'), date '2015-08-08'
+            )
+        )
+),
+
+index_members as (
+    select
+        index_id,
+        has_btc,
+        has_eth,
+        has_stablecoins
+    from (
+        values
+            ('TOTAL', true, true, true),
+            ('TOTAL2', false, true, true),
+            ('TOTAL3', false, false, true),
+            ('TOTALES', true, true, false),
+            ('TOTAL3ES', false, false, false)
+    ) as members (index_id, has_btc, has_eth, has_stablecoins)
+),
+
+ours as (
+    select
+        'tidegauge_' || universe.source as source,
+        index_members.index_id,
+        universe.day,
+        sum(universe.market_cap_usd) as market_cap_usd,
+        count(*) as constituents,
+        case universe.source
+            when 'coingecko' then 'Sum over the {{ var("total_universe_size") }} largest caps of the CoinGecko snapshot, wrapped tokens excluded'
+            else 'Sum over the listed assets with a Coin Metrics cap that day, wrapped tokens excluded'
+        end as definition,
+        quantile_disc(universe.priced_at, 0.5) as priced_at,
+        max(universe.known_at) as known_at
+    from universe
+    inner join complete_days
+        on
+            universe.source = complete_days.source
+            and universe.day = complete_days.day
+    inner join index_members
+        on
+            (universe.asset_class <> 'btc' or index_members.has_btc)
+            and (universe.asset_class <> 'eth' or index_members.has_eth)
+            and (universe.asset_class <> 'stablecoin' or index_members.has_stablecoins)
+    group by
+        universe.source,
+        index_members.index_id,
+        universe.day
+),
+
+totals as (
+    select
+        index_id,
+        'tradingview' as source,
+        day,
+        market_cap_usd,
+        cast(null as bigint) as constituents,
+        definition,
+        cast(null as date) as coverage_reference_day,
+        known_at
+    from tradingview
+    union all
+    select
+        index_id,
+        'tradingview_less_stablecoins' as source,
+        day,
+        market_cap_usd,
+        cast(null as bigint) as constituents,
+        definition,
+        cast(null as date) as coverage_reference_day,
+        known_at
+    from tradingview_less_stablecoins
+    union all
+    select
+        index_id,
+        source,
+        day,
+        market_cap_usd,
+        cast(constituents as bigint) as constituents,
+        definition,
+        -- The close nearest to the snapshot: day D closes at D+1 00:00 UTC. A snapshot of 02:00 set against the close
+        -- 22 hours later would show a day's price move as coverage.
+        {{ utc_date("priced_at - interval 12 hour") }} as coverage_reference_day,
+        known_at
+    from ours
+),
+
+references_of_tradingview as (
+    select
+        index_id,
+        day,
+        market_cap_usd,
+        known_at
+    from totals
+    where source in ('tradingview', 'tradingview_less_stablecoins')
+)
+
+select
+    totals.index_id,
+    totals.source,
+    totals.day,
+    totals.market_cap_usd,
+    totals.constituents,
+    100 * totals.market_cap_usd / references_of_tradingview.market_cap_usd as coverage_pct,
+    totals.coverage_reference_day,
+    totals.definition,
+    greatest(totals.known_at, references_of_tradingview.known_at) as known_at
+from totals
+left join references_of_tradingview
+    on
+        totals.index_id = references_of_tradingview.index_id
+        and totals.coverage_reference_day = references_of_tradingview.day

@@ -1,0 +1,21 @@
+-- '.' is FRED's mark for "no value on this date".
+with source as (
+    select * from {{ source('raw', 'fred_observations') }}
+),
+
+renamed as (
+    select
+        'fred.' || series_id as series_id,
+        cast(date as date) as period_date,
+        cast(nullif(nullif(trim(value), '.'), '') as double) as value_native,
+        _extracted_at as extracted_at
+    from source
+)
+
+select
+    series_id,
+    period_date,
+    value_native,
+    extracted_at,
+    {{ version_number(['series_id', 'period_date']) }} as version
+from renamed

@@ -1,0 +1,41 @@
+"""Analyses as assets: each reads gated tables, calls a plain function, writes one table of schema analytics."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from orchestration.quality import store
+from orchestration.settings import Settings
+from orchestration.warehouse import connect
+from orchestration.warehouse.analyses import CORRELATIONS, replace_table
+
+
+def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+    """The analyses, downstream of every mart so that the mart gate stands before each of them."""
+
+    @dg.asset(
+        key=["analytics", "correlations"],
+        deps=[*mart_keys, dg.AssetKey(["intermediate", "int_session_returns"])],
+        group_name="analytics",
+        kinds={"python", "pandas"},
+        description="Rolling correlation of BTC, ETH, TOTAL and TOTAL3 with the S&P 500, both bars, with n and 95 % band.",
+    )
+    def correlations(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        from orchestration.analytics.correlation import rolling_correlations
+
+        with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con:
+            store.require_open(con, "mart")
+            pairs = con.execute(
+                "select asset, benchmark, bar, session_date, asset_log_return, benchmark_log_return, known_at "
+                "from intermediate.int_session_returns order by asset, benchmark, bar, session_date"
+            ).df()
+            frame = rolling_correlations(pairs)
+            rows = replace_table(con, "correlations", CORRELATIONS, frame)
+        metadata: dict[str, dg.MetadataValue] = {"dagster/row_count": dg.MetadataValue.int(rows)}
+        newest = frame.sort_values("session_date").groupby(["asset", "bar", "window_sessions"]).tail(1)
+        if rows:
+            table = newest.drop(columns=["known_at", "method", "benchmark"]).to_markdown(index=False, floatfmt=".2f")
+            metadata["newest"] = dg.MetadataValue.md(table)
+        return dg.MaterializeResult(metadata=metadata)
+
+    return [correlations]

@@ -1,0 +1,86 @@
+"""The release as an asset: refuses while a gate is closed, whatever was materialised since, and swaps `current` last."""
+
+import importlib.metadata
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from orchestration import __version__
+from orchestration.quality import store
+from orchestration.settings import PACKAGE_ROOT, Settings
+from orchestration.warehouse import connect, release
+from orchestration.warehouse.ledger import Ledger
+
+VERSIONED = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "great-expectations", "pandas")
+
+
+def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+    """The release, downstream of every mart and analysis."""
+
+    @dg.asset(
+        key=["release"],
+        deps=upstream,
+        group_name="release",
+        kinds={"duckdb", "parquet"},
+        description="A read-only copy of marts and analytics: DuckDB file, Parquet, manifest; `releases/current`.",
+    )
+    def publish(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        now = settings.now()
+        with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con:
+            store.require_open(con, "raw")
+            store.require_open(con, "mart")
+            facts = release_facts(con, run_id=context.run_id, clock=now)
+            folder = release.publish(
+                con,
+                settings.releases_dir,
+                f"{now:%Y%m%dT%H%M%SZ}-{context.run_id[:8]}",
+                facts,
+                keep=settings.releases_kept,
+            )
+        manifest = release.read_manifest(folder)
+        Ledger(settings.ledger_path).append("release", run_id=context.run_id, release=folder.name)
+        return dg.MaterializeResult(
+            metadata={
+                "path": dg.MetadataValue.path(str(folder)),
+                "tables": dg.MetadataValue.json({name: table["rows"] for name, table in manifest["tables"].items()}),
+            }
+        )
+
+    return publish
+
+
+def release_facts(con: duckdb.DuckDBPyConnection, *, run_id: str, clock: datetime) -> dict[str, Any]:
+    """What a manifest says beside its tables; no path and no setting is among it."""
+    as_of = store.build_as_of(con)
+    terms = con.execute("select provider, licence, redistribution, attribution from catalog.sources order by 1").fetchall()
+    return {
+        "run_id": run_id,
+        "clock": clock,
+        "released_at": datetime.now(UTC),
+        "as_of": as_of,
+        "commit": _commit(),
+        "versions": {"tidegauge": __version__} | {name: importlib.metadata.version(name) for name in VERSIONED},
+        "gates": {
+            gate: {
+                "passed": sum(row["is_passed"] for row in results),
+                "warnings": [f"{row['asset']}: {row['name']}" for row in results if not row["is_passed"]],
+            }
+            for gate in ("raw", "mart")
+            if (results := store.last_results(con, gate))
+        },
+        "terms": [dict(zip(("provider", "licence", "redistribution", "attribution"), row, strict=True)) for row in terms],
+    }
+
+
+def _commit() -> str | None:
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=PACKAGE_ROOT, capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

@@ -1,0 +1,221 @@
+"""The catalog and the raw tables as assets: definitions first, then every provider's rows, from the network or an archive."""
+
+import hashlib
+import importlib.metadata
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+
+from orchestration.catalog import DIRECTORY, Catalog, load_catalog
+from orchestration.catalog.release import release_calendar_frame
+from orchestration.catalog.sessions import sessions_frame
+from orchestration.catalog.tables import RAW_TABLES, RawTable
+from orchestration.extract.archive import Archive
+from orchestration.extract.base import Window
+from orchestration.extract.progress import Progress
+from orchestration.extract.run import Harvest, active_providers, first_fetch, harvest_archive, harvest_live
+from orchestration.settings import ConfigurationError, Settings
+from orchestration.warehouse import WarehouseError, connect, definitions, raw
+from orchestration.warehouse.cursors import window_starts
+from orchestration.warehouse.ledger import Ledger
+
+CATALOG_KEY = dg.AssetKey(["catalog"])
+CALENDAR_START = date(1990, 1, 1)
+SESSIONS_START = date(2010, 1, 1)
+
+
+class SourceFailedError(Exception):
+    """A required source yielded nothing usable; everything else has been stored."""
+
+
+class ExtractConfig(dg.Config):
+    """What one extraction asks for; empty fields mean: what is new since the last run.
+
+    start, end: first and last day (ISO) instead of the cursors.
+    only: provider names; the others are left as they are.
+    archive: folder of archived responses to play again instead of asking the network.
+    """
+
+    start: str | None = None
+    end: str | None = None
+    only: list[str] = []
+    archive: str | None = None
+
+
+def raw_key(table: RawTable) -> dg.AssetKey:
+    """Asset key of a raw table, the same as dbt's source."""
+    return dg.AssetKey(["raw", table.name])
+
+
+@dg.asset(
+    key=CATALOG_KEY,
+    group_name="catalog",
+    kinds={"duckdb", "yaml"},
+    description="Definitions, token identities, terms, release instants and trading sessions, loaded from catalog/*.yml.",
+)
+def catalog_tables(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+    """Load the catalog schema when the YAML, a calendar library or the covered years have changed."""
+    catalog = load_catalog()
+    until = date(settings.now().year + 2, 1, 1)
+    digest = _digest(until)
+    with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con:
+        if definitions.is_current(con, digest):
+            return dg.MaterializeResult(metadata={"unchanged": True, "digest": digest})
+        counts = definitions.replace(
+            con,
+            {
+                "series": catalog.series_frame(),
+                "assets": catalog.assets_frame(),
+                "asset_ids": catalog.asset_ids_frame(),
+                "sources": catalog.sources_frame(),
+                "release_exceptions": catalog.release_exceptions_frame(),
+                "release_calendar": release_calendar_frame(catalog.releases, CALENDAR_START, until),
+                "sessions": sessions_frame(SESSIONS_START, until),
+            },
+            digest,
+        )
+    return dg.MaterializeResult(metadata={"unchanged": False, "digest": digest, **counts})
+
+
+def _digest(until: date) -> str:
+    state = hashlib.sha256(until.isoformat().encode())
+    for path in sorted(DIRECTORY.glob("*")):
+        if path.suffix in {".yml", ".py"}:
+            state.update(path.read_bytes())
+    for library in ("exchange_calendars", "tzdata", "pandas"):
+        state.update(importlib.metadata.version(library).encode())
+    return state.hexdigest()
+
+
+@dg.multi_asset(
+    name="extract",
+    specs=[
+        dg.AssetSpec(
+            raw_key(table),
+            group_name="raw",
+            deps=[CATALOG_KEY],
+            kinds={"python", "duckdb"},
+            description=f"Versions of every row {table.provider} served; natural key: {', '.join(table.key)}.",
+        )
+        for table in RAW_TABLES.values()
+    ],
+    can_subset=True,
+)
+def extract(
+    context: dg.AssetExecutionContext, config: ExtractConfig, settings: dg.ResourceParam[Settings]
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Ask all providers side by side and load each as it comes; a dead source does not hold up the others.
+
+    Raises:
+        SourceFailedError: after everything usable was stored, when something required was not.
+    """
+    catalog = load_catalog()
+    wanted = {key.path[-1] for key in context.selected_asset_keys}
+    failures: list[str] = []
+    ledger = Ledger(settings.ledger_path)
+    with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con, Progress() as progress:
+        raw.create_tables(con)
+        if not config.archive:
+            refuse_lost_loads(con, ledger)
+        for harvest in _harvests(con, catalog, settings, config, wanted, progress):
+            for error, required in harvest.failures:
+                (context.log.error if required else context.log.warning)(str(error))
+            failures += [str(error) for error in harvest.required_failures]
+            batches = [
+                raw.Batch(RAW_TABLES[name], rows, sorted(harvest.drift.get(name, ())))
+                for name, rows in harvest.tables.items()
+            ]
+            loaded = raw.load(con, _circumstances(harvest, context.run_id, settings.now()), batches)
+            ledger.append(
+                "load",
+                run_id=context.run_id,
+                provider=harvest.provider,
+                loads={count.load_id: count.new + count.changed for count in loaded},
+            )
+            for count in loaded:
+                if count.dataset in wanted and not harvest.required_failures:
+                    yield dg.MaterializeResult(
+                        asset_key=raw_key(RAW_TABLES[count.dataset]), metadata=_metadata(con, harvest, count)
+                    )
+        if config.archive:
+            ledger.append("replayed", run_id=context.run_id, archive=Path(config.archive).name)
+    if failures:
+        raise SourceFailedError("\n".join(failures))
+
+
+def _harvests(
+    con: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    settings: Settings,
+    config: ExtractConfig,
+    wanted: set[str],
+    progress: Progress,
+) -> Iterator[Harvest]:
+    if config.archive:
+        return harvest_archive(Archive(Path(config.archive)), progress)
+    reasons = active_providers(settings, tuple(config.only))
+    needed = {RAW_TABLES[name].provider for name in wanted}
+    reasons = {name: reason for name, reason in reasons.items() if name in needed}
+    return harvest_live(catalog, settings, _windows(con, catalog, settings, config), reasons, progress)
+
+
+def _windows(
+    con: duckdb.DuckDBPyConnection, catalog: Catalog, settings: Settings, config: ExtractConfig
+) -> Callable[[str, str | None], Window]:
+    today = settings.now().astimezone(UTC).date()
+    end = date.fromisoformat(config.end) if config.end else today
+    given = date.fromisoformat(config.start) if config.start else None
+    if (given or date.min) > end or end > today + timedelta(days=1):
+        raise ConfigurationError(f"window {config.start or '...'}..{end}: it must start before it ends, and end by {today}")
+    start = window_starts(con, catalog, settings.first_day)
+
+    def window(provider: str, key: str | None) -> Window:
+        return Window(given or min(start(provider, key), end), end)
+
+    return window
+
+
+def _circumstances(harvest: Harvest, run_id: str, now: datetime) -> raw.Load:
+    first, last = first_fetch(harvest, now)
+    return raw.Load(run_id, harvest.provider, harvest.responses, first, last, harvest.skipped)
+
+
+def _metadata(con: duckdb.DuckDBPyConnection, harvest: Harvest, count: raw.Loaded) -> dict[str, dg.MetadataValue]:
+    total = con.execute(f'select count(*) from raw."{count.dataset}"').fetchone() or (0,)
+    found = {
+        "dagster/row_count": dg.MetadataValue.int(total[0]),
+        "rows_seen": dg.MetadataValue.int(count.seen),
+        "rows_new": dg.MetadataValue.int(count.new),
+        "rows_changed": dg.MetadataValue.int(count.changed),
+        "rows_quarantined": dg.MetadataValue.int(count.quarantined),
+        "responses": dg.MetadataValue.int(harvest.responses),
+    }
+    if harvest.skipped:
+        found["skipped"] = dg.MetadataValue.text(harvest.skipped)
+    if harvest.failures:
+        found["failures"] = dg.MetadataValue.md("\n".join(f"- {error}" for error, _ in harvest.failures))
+    if drift := harvest.drift.get(count.dataset):
+        found["new_columns"] = dg.MetadataValue.text(", ".join(sorted(drift)))
+    return found
+
+
+def refuse_lost_loads(con: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
+    """Raise when the warehouse no longer holds a load that the ledger says was acknowledged.
+
+    Raises:
+        WarehouseError: naming how many loads are gone and how to get them back.
+    """
+    acknowledged: dict[str, int] = {}
+    for line in ledger.entries():
+        acknowledged = {} if line["event"] == "replayed" else acknowledged | line.get("loads", {})
+    held = {row[0] for row in con.execute("select load_id from raw.loads").fetchall()}
+    lost = [load_id for load_id in acknowledged if load_id not in held]
+    if lost:
+        raise WarehouseError(
+            f"{len(lost)} acknowledged loads are missing from the warehouse (it was restored from an older copy, or its "
+            "write-ahead log was cut): run `tidegauge replay` to rebuild it from the archive"
+        )
+

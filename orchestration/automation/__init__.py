@@ -1,0 +1,1 @@
+"""Jobs: what is launched together. Schedules, partitions and sensors belong here too."""

@@ -1,0 +1,261 @@
+"""The shape of every raw table: columns as served, the natural key, and which text is a usable row.
+
+Parsers fill these tables and the warehouse creates and versions them; meaning and units live in the YAML beside this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "number", "date", "us_date", "unix", "instant", "unix_or_date"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a raw table.
+
+    kind: how the text must read: `number` (finite), `date` (ISO), `us_date` (MM/DD/YYYY), `unix` (seconds), `instant`
+        (ISO 8601 with Z), `unix_or_date`. A row whose text does not read so is quarantined.
+    missing: texts that mean "no value" and are kept as they are.
+    minimum: smallest number that can exist; below it the row is quarantined (a price or a cap is never negative).
+    required: the provider must serve it; its absence means the format changed and fails the source.
+    versioned: a change of this column alone makes a new version; False for values that change with every answer.
+    future: the time may lie ahead of the fetch (vesting schedules do).
+    """
+
+    name: str
+    kind: Kind = "text"
+    missing: frozenset[str] = frozenset()
+    minimum: float | None = None
+    required: bool = True
+    versioned: bool = True
+    future: bool = False
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A raw table; `key` is the natural key of a row, `series` and `period` find the newest value of a series."""
+
+    name: str
+    provider: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    series: str | None = None
+    period: str | None = None
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names in table order, without the four bookkeeping columns."""
+        return [column.name for column in self.columns]
+
+    def column(self, name: str) -> Column:
+        """The column called `name`."""
+        return next(column for column in self.columns if column.name == name)
+
+
+def _text(*names: str, required: bool = False, versioned: bool = True) -> tuple[Column, ...]:
+    return tuple(Column(name, required=required, versioned=versioned) for name in names)
+
+
+def _numbers(*names: str, missing: tuple[str, ...] = (), minimum: float | None = None) -> tuple[Column, ...]:
+    return tuple(Column(name, "number", frozenset(missing), minimum, required=False) for name in names)
+
+
+_TABLES = (
+    RawTable(
+        "fred_observations",
+        "fred",
+        (
+            Column("series_id"),
+            Column("date", "date"),
+            Column("value", "number", frozenset({"."})),
+            # Both echo the day of the request when no real-time window is asked for: not a revision.
+            *_text("realtime_start", "realtime_end", versioned=False),
+        ),
+        ("series_id", "date"),
+        series="series_id",
+        period="date",
+    ),
+    RawTable(
+        "fredgraph_observations",
+        "fredgraph",
+        (
+            Column("series_id"),
+            Column("observation_date", "date"),
+            Column("value", "number", frozenset({"", "."})),
+        ),
+        ("series_id", "observation_date"),
+        series="series_id",
+        period="observation_date",
+    ),
+    RawTable(
+        "fiscaldata_operating_cash_balance",
+        "fiscaldata",
+        (
+            Column("record_date", "date"),
+            Column("account_type"),
+            Column("close_today_bal", "number", frozenset({"null"})),
+            Column("open_today_bal", "number", frozenset({"null"})),
+            *_numbers("open_month_bal", "open_fiscal_year_bal", missing=("null",)),
+            *_text(
+                "table_nbr",
+                "table_nm",
+                "sub_table_name",
+                "src_line_nbr",
+                "record_fiscal_year",
+                "record_fiscal_quarter",
+                "record_calendar_year",
+                "record_calendar_quarter",
+                "record_calendar_month",
+                "record_calendar_day",
+            ),
+        ),
+        ("record_date", "account_type"),
+        period="record_date",
+    ),
+    RawTable(
+        "coinmetrics_asset_metrics",
+        "coinmetrics",
+        (
+            Column("asset"),
+            Column("time", "instant"),
+            Column("PriceUSD", "number", minimum=0.0),
+            Column("CapMrktCurUSD", "number", minimum=0.0),
+            Column("SplyCur", "number", minimum=0.0),
+        ),
+        ("asset", "time"),
+        series="asset",
+        period="time",
+    ),
+    RawTable(
+        "coingecko_markets",
+        "coingecko",
+        (
+            Column("id"),
+            Column("snapshot_date", "date"),
+            *_text("symbol", "name", "image"),
+            Column("current_price", "number", minimum=0.0),
+            Column("market_cap", "number", minimum=0.0),
+            *_numbers("market_cap_rank", "fully_diluted_valuation", "total_volume", minimum=0.0),
+            *_text(
+                "high_24h",
+                "low_24h",
+                "price_change_24h",
+                "price_change_percentage_24h",
+                "market_cap_change_24h",
+                "market_cap_change_percentage_24h",
+            ),
+            Column("circulating_supply", "number", minimum=0.0),
+            *_numbers("total_supply", "max_supply", minimum=0.0),
+            *_text("ath", "ath_change_percentage", "ath_date", "atl", "atl_change_percentage", "atl_date", "roi"),
+            Column("last_updated", "instant"),
+        ),
+        ("id", "snapshot_date"),
+        period="snapshot_date",
+    ),
+    RawTable(
+        "stablecoins_charts",
+        "stablecoins",
+        (
+            Column("date", "unix"),
+            Column("peg"),
+            *_numbers("totalCirculating", "totalCirculatingUSD", minimum=0.0),
+            *_text("totalUnreleased"),
+            *_text("totalMintedUSD", "totalBridgedToUSD", versioned=False),
+            Column("is_provisional", required=False),
+        ),
+        ("date", "peg"),
+        period="date",
+    ),
+    RawTable(
+        "yahoo_chart",
+        "yahoo",
+        (
+            Column("symbol"),
+            Column("timestamp", "unix"),
+            *_numbers("open", "high", "low", minimum=0.0),
+            Column("close", "number", minimum=0.0),
+            *_numbers("adjclose", "volume", minimum=0.0),
+            *_text("currency", "exchange_timezone"),
+            Column("is_live", required=False),
+        ),
+        ("symbol", "timestamp"),
+        series="symbol",
+        period="timestamp",
+    ),
+    RawTable(
+        "cboe_vix_history",
+        "cboe",
+        (
+            Column("DATE", "us_date"),
+            Column("OPEN", "number", minimum=0.0),
+            Column("HIGH", "number", minimum=0.0),
+            Column("LOW", "number", minimum=0.0),
+            Column("CLOSE", "number", minimum=0.0),
+        ),
+        ("DATE",),
+        period="DATE",
+    ),
+    RawTable(
+        "llama_unlock_events",
+        "llama",
+        (
+            Column("slug"),
+            Column("timestamp", "unix", future=True),
+            Column("allocation_kind"),
+            Column("recipient"),
+            Column("ordinal"),
+            *_text("category", "unlock_type"),
+            *_numbers("amount", "previous_rate_per_week", "new_rate_per_week"),
+            Column("end_timestamp", "unix", required=False, future=True),
+            *_numbers("rate_duration_days"),
+        ),
+        ("slug", "timestamp", "allocation_kind", "recipient", "ordinal"),
+    ),
+    RawTable(
+        "llama_emissions",
+        "llama",
+        (
+            Column("slug"),
+            Column("label"),
+            Column("timestamp", "unix", future=True),
+            Column("unlocked", "number"),
+            *_numbers("raw_emission", "burned"),
+        ),
+        ("slug", "label", "timestamp"),
+    ),
+    RawTable(
+        "llama_protocols",
+        "llama",
+        (
+            Column("slug"),
+            *_text("name", "gecko_id", "token"),
+            *_numbers("total", "max_supply", minimum=0.0),
+            *_text("sources", "notes", "categories"),
+        ),
+        ("slug",),
+    ),
+    RawTable(
+        "tradingview_bars",
+        "tradingview",
+        (
+            Column("symbol"),
+            Column("time", "unix_or_date"),
+            *_numbers("open", "high", "low", minimum=0.0),
+            Column("close", "number", minimum=0.0),
+            *_numbers("volume", minimum=0.0),
+            Column("file_name", required=False, versioned=False),
+        ),
+        ("symbol", "time"),
+        series="symbol",
+        period="time",
+    ),
+)
+
+RAW_TABLES: dict[str, RawTable] = {table.name: table for table in _TABLES}
+
+
+def tables_of(provider: str) -> list[RawTable]:
+    """The raw tables a provider fills."""
+    return [table for table in _TABLES if table.provider == provider]

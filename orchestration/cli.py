@@ -1,0 +1,258 @@
+"""The `tidegauge` command: thin sub-commands around runner, warehouse and release; exit codes as documented in --help."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestration import __version__
+from orchestration.settings import ConfigurationError, Settings, load_settings
+
+if TYPE_CHECKING:
+    from orchestration.runner import Outcome
+
+EPILOG = "Exit codes: 0 done, 2 usage or configuration, 3 a source failed, 4 a gate is closed, 75 another run holds the warehouse."
+
+app = typer.Typer(
+    name="tidegauge",
+    help="Macro liquidity x crypto: extract, gate, model, release.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Home = Annotated[Path | None, typer.Option("--home", help="Folder of all state; TIDEGAUGE_HOME, else data/live.")]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of",
+        formats=["%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"],
+        help="Build only from what was public at this UTC instant.",
+    ),
+]
+Day = datetime
+DAY = ["%Y-%m-%d"]
+
+
+@app.command()
+def run(
+    home: Home = None,
+    from_: Annotated[
+        datetime | None, typer.Option("--from", formats=DAY, help="First day to ask for; default: what is new.")
+    ] = None,
+    to: Annotated[datetime | None, typer.Option("--to", formats=DAY, help="Last day to ask for; default: today.")] = None,
+    as_of: AsOf = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Ask this provider alone; repeat for more.")] = None,
+    mirror: Annotated[
+        str | None, typer.Option("--mirror", help="Ask <URL>/<provider> instead of the real hosts; TIDEGAUGE_MIRROR.")
+    ] = None,
+) -> None:
+    """Extract what is new, gate it, build the marts, gate them, analyse and release."""
+    settings = load_settings(home=home, mirror=mirror)
+    if from_ and to and from_ > to:
+        raise ConfigurationError(f"--from {from_:%Y-%m-%d} lies after --to {to:%Y-%m-%d}: swap them")
+    from orchestration.extract.run import active_providers
+
+    active_providers(settings, tuple(only or ()))
+    extract = {
+        "start": from_.date().isoformat() if from_ else None,
+        "end": to.date().isoformat() if to else None,
+        "only": only or [],
+    }
+    _finish(settings, _run(settings, {k: v for k, v in extract.items() if v}, as_of))
+
+
+@app.command()
+def replay(
+    archive: Annotated[
+        Path | None, typer.Argument(help="Folder of archived responses; default: the home's own archive.")
+    ] = None,
+    home: Home = None,
+    as_of: AsOf = None,
+) -> None:
+    """Rebuild from archived responses, each at its own fetch instant, with the network off."""
+    settings = load_settings(home=home)
+    _replay(settings, archive or settings.archive_dir, as_of)
+
+
+@app.command()
+def demo(
+    home: Annotated[Path, typer.Option("--home", help="Folder of all state.")] = Path("data/demo"),
+) -> None:
+    """Replay the bundled sample of real, rounded figures through the whole pipeline; needs no network and no key."""
+    from orchestration.runner import project_file
+
+    _replay(load_settings(home=home), project_file("sample"), None)
+    typer.echo(f'\nAsk it something:  tidegauge query --home {home} "select * from marts.liquidity order by day desc limit 5"')
+
+
+def _replay(settings: Settings, archive: Path, as_of: datetime | None) -> None:
+    from orchestration.extract.archive import Archive, ArchiveError
+
+    try:
+        clock = settings.now_override or Archive(archive).last_fetch()
+    except ArchiveError as error:
+        raise ConfigurationError(str(error)) from None
+    settings = settings.at(clock)
+    _finish(settings, _run(settings, {"archive": str(archive.resolve())}, as_of))
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One statement, such as 'select * from marts.liquidity limit 5'.")],
+    home: Home = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Write CSV instead of a table.")] = False,
+) -> None:
+    """Ask the current release; read-only, without access to other files."""
+    import duckdb
+
+    from orchestration.warehouse import connect, release
+
+    settings = load_settings(home=home)
+    database = release.current(settings.releases_dir) / "tidegauge.duckdb"
+    with connect(database, read_only=True, sandboxed=True) as con:
+        try:
+            relation = con.sql(sql)
+        except duckdb.Error as error:
+            raise ConfigurationError(f"the query failed: {error}") from None
+        if relation is None:
+            return
+        if csv:
+            sys.stdout.write(relation.df().to_csv(index=False))
+        else:
+            relation.show(max_width=_width(), max_rows=200)
+
+
+@app.command()
+def status(home: Home = None) -> None:
+    """Show the current release, its gates, and how old each source's newest figure is."""
+    from rich.console import Console
+
+    from orchestration.quality import store
+    from orchestration.report_tables import gates_table, releases_table, sources_table
+    from orchestration.warehouse import connect
+
+    settings = load_settings(home=home)
+    console = Console(width=_width())
+    console.print(releases_table(settings.releases_dir))
+    with connect(settings.warehouse_path, read_only=True, wait_seconds=settings.busy_timeout_seconds) as con:
+        for gate in ("raw", "mart"):
+            console.print(gates_table(gate, store.last_results(con, gate)))
+        console.print(sources_table(con, settings.now()))
+
+
+@app.command()
+def ui(
+    home: Home = None,
+    host: Annotated[str, typer.Option(help="Address to listen on. There is no login: keep it on this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
+    mirror: Annotated[str | None, typer.Option("--mirror", help="As in `run`.")] = None,
+) -> None:
+    """Start Dagster's web server and daemon on this machine."""
+    from orchestration.definitions import build_definitions
+    from orchestration.runner import open_instance, project_file
+
+    settings = load_settings(home=home, mirror=mirror)
+    build_definitions(settings)
+    open_instance(settings).dispose()
+    environment = os.environ | {
+        "DAGSTER_HOME": str(settings.dagster_dir.resolve()),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "TIDEGAUGE_HOME": str(settings.home.resolve()),
+    }
+    if mirror:
+        environment["TIDEGAUGE_MIRROR"] = mirror
+    os.chdir(project_file("."))
+    dagster = Path(sys.executable).with_name("dagster")
+    os.execve(
+        dagster,
+        [str(dagster), "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port), "--live-data-poll-rate", "2000"],
+        environment,
+    )
+
+
+@app.command(hidden=True)
+def sample(
+    mirror: Annotated[str, typer.Option("--mirror", help="A mirror whose clock may be moved through /__control.")],
+    out: Annotated[Path, typer.Option(help="Where the archive of excerpts is written.")] = Path("sample"),
+    inbox: Annotated[Path | None, typer.Option(help="Folder of chart exports to excerpt.")] = None,
+) -> None:
+    """Build the demo's archive: small, rounded excerpts of what the providers serve. For maintainers."""
+    from orchestration.sample import build_sample
+
+    size = build_sample(mirror.rstrip("/"), out, inbox)
+    typer.echo(f"{out}: {size / 1e6:.2f} MB")
+
+
+def _run(settings: Settings, extract: dict[str, Any], as_of: datetime | None) -> Outcome:
+    from orchestration.runner import run_pipeline
+
+    typer.echo(f"tidegauge {__version__}  home {settings.home}  clock {settings.now():%Y-%m-%d %H:%M} UTC", err=True)
+    return run_pipeline(
+        settings, extract=extract, as_of=as_of.replace(tzinfo=UTC).isoformat() if as_of else None
+    )
+
+
+def _finish(settings: Settings, outcome: Outcome) -> None:
+    from rich.console import Console
+
+    from orchestration.report_tables import run_tables
+    from orchestration.warehouse import connect
+
+    if settings.warehouse_path.exists():
+        with connect(settings.warehouse_path, read_only=True) as con:
+            for table in run_tables(con, outcome.run_id, settings.releases_dir, released="release" in outcome.materialized):
+                Console(width=_width()).print(table)
+    for error in outcome.errors:
+        typer.secho(error, fg="red", err=True)
+    if outcome.exit_code:
+        typer.secho(f"run {outcome.run_id} failed; the last release is untouched", fg="red", err=True)
+        raise typer.Exit(outcome.exit_code)
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((140, 24)).columns
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"tidegauge {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point: turns our own errors into one line and an exit code, everything else into a traceback."""
+    from orchestration.catalog import CatalogError
+    from orchestration.runner import BUSY, UNEXPECTED, USAGE
+    from orchestration.warehouse import WarehouseBusyError, WarehouseError
+    from orchestration.warehouse.ledger import LedgerError
+    from orchestration.warehouse.release import ReleaseError
+
+    try:
+        app()
+    except WarehouseBusyError as error:
+        code, text = BUSY, str(error)
+    except (ConfigurationError, CatalogError, ReleaseError) as error:
+        code, text = USAGE, str(error)
+    except (WarehouseError, LedgerError) as error:
+        code, text = UNEXPECTED, str(error)
+    else:
+        return
+    typer.secho(f"tidegauge: {text}", fg="red", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Asking the providers: requests, HTTP, the archive, parsers. No Dagster and no DuckDB in this room."""

@@ -1,0 +1,127 @@
+"""Every response on disk: the body compressed and stored once by content, a sidecar for each time it was fetched.
+
+Layout: `bodies/<first two of sha256>/<sha256>.gz` and `<provider>/<YYYY-MM-DD>/<instant>-<sha256[:12]>.json`.
+Replay reads sidecars in the order of their fetch instants. No parsing and no network here.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestration.extract.base import Exchange, Request
+
+
+class ArchiveError(Exception):
+    """An archive that cannot be read back as it was written."""
+
+
+class Archive:
+    """A folder of archived responses."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, exchange: Exchange, rejected: str | None = None) -> Path:
+        """Store one response; `rejected` says why its rows were not used (it is kept, but never replayed).
+
+        Secrets are not part of what is written: `secret_params` and `secret_headers` stay out.
+        """
+        sha = exchange.sha256
+        body = self._body_path(sha)
+        if not body.exists():
+            _write_atomically(body, gzip.compress(exchange.body, 9, mtime=0))
+        request = {
+            name: value for name, value in asdict(exchange.request).items() if name not in ("secret_params", "secret_headers")
+        }
+        stamp = exchange.fetched_at.astimezone(UTC)
+        sidecar = {
+            "request": request,
+            "status": exchange.status,
+            "headers": dict(exchange.headers),
+            "fetched_at": stamp.isoformat().replace("+00:00", "Z"),
+            "sha256": sha,
+            "bytes": len(exchange.body),
+            "rejected": rejected,
+        }
+        identity = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:8]
+        name = f"{stamp:%Y%m%dT%H%M%S}{stamp.microsecond:06d}Z-{identity}-{sha[:12]}.json"
+        path = self.root / exchange.request.provider / f"{stamp:%Y-%m-%d}" / name
+        _write_atomically(path, (json.dumps(sidecar, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+        return path
+
+    def read(self, providers: frozenset[str] | None = None) -> Iterator[Exchange]:
+        """Usable responses in the order they were fetched.
+
+        Raises:
+            ArchiveError: a body is missing or does not match its digest.
+        """
+        for sidecar in self.sidecars(providers):
+            if sidecar["rejected"] is None:
+                yield self._exchange(sidecar)
+
+    def sidecars(self, providers: frozenset[str] | None = None) -> list[dict[str, Any]]:
+        """Sidecars in the order of their fetch instants (ties: by file name)."""
+        found = []
+        for path in self.root.glob("*/*/*.json"):
+            if providers is None or path.parent.parent.name in providers:
+                try:
+                    found.append((json.loads(path.read_text("utf-8")), path.name))
+                except ValueError:
+                    raise ArchiveError(f"archive {path}: the sidecar is not JSON: remove it or restore it") from None
+        found.sort(key=lambda pair: (pair[0]["fetched_at"], pair[1]))
+        return [sidecar for sidecar, _ in found]
+
+    def last_fetch(self) -> datetime:
+        """The newest fetch instant.
+
+        Raises:
+            ArchiveError: the folder holds no archive.
+        """
+        sidecars = self.sidecars()
+        if not sidecars:
+            raise ArchiveError(f"archive {self.root}: no archived responses in this folder")
+        return datetime.fromisoformat(sidecars[-1]["fetched_at"])
+
+    def _exchange(self, sidecar: dict[str, Any]) -> Exchange:
+        sha = sidecar["sha256"]
+        if not re.fullmatch(r"[0-9a-f]{64}", sha):
+            raise ArchiveError(f"archive {self.root}: {sha!r} is no digest: a sidecar was edited")
+        path = self._body_path(sha)
+        try:
+            body = gzip.decompress(path.read_bytes())
+        except (OSError, EOFError) as error:
+            raise ArchiveError(f"archive {path}: unreadable ({type(error).__name__}): restore it or fetch again") from None
+        if hashlib.sha256(body).hexdigest() != sha:
+            raise ArchiveError(f"archive {path}: the body does not match its digest: restore it or fetch again")
+        return Exchange(
+            Request(**sidecar["request"]),
+            sidecar["status"],
+            body,
+            datetime.fromisoformat(sidecar["fetched_at"]),
+            sidecar["headers"],
+        )
+
+    def _body_path(self, sha: str) -> Path:
+        return self.root / "bodies" / sha[:2] / f"{sha}.gz"
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

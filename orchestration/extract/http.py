@@ -1,0 +1,247 @@
+"""The one HTTP client: timeouts, retries, politeness, size limit, and keys that never show.
+
+What a body means is the provider module's business; it is handed in as `judge` so that a bad body is asked for again.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NoReturn
+
+import requests
+from pyrate_limiter import Duration, Limiter, Rate
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from orchestration.catalog import Provider
+from orchestration.extract.base import USER_AGENT, Exchange, Request
+from orchestration.extract.errors import ExtractError, PayloadError, PermanentError, TransientError
+from orchestration.settings import Settings, is_loopback
+
+log = logging.getLogger(__name__)
+
+# urllib3 writes whole request lines, query string and key included, at DEBUG.
+logging.getLogger("urllib3").setLevel(logging.INFO)
+
+KEPT_HEADERS = ("Content-Type", "Date", "ETag", "Last-Modified", "Retry-After", "X-RateLimit-Remaining", "total")
+
+RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+PAYLOAD_TRIES = 3
+"""A body that is wrong three times running is not a hiccup."""
+
+Judge = Callable[[Exchange], None]
+Explain = Callable[[int, str], tuple[str, bool] | None]
+
+
+class Client:
+    """Talks to one provider: one session, one rate limit, one thread at a time.
+
+    Args:
+        settings: limits, keys and base URLs.
+        provider: its catalog entry (host, rate, terms).
+        explain: turns (status, error text) into (remedy, concerns the whole provider), or None when it knows nothing.
+        sleep: replaced in tests.
+        on_response: sees every answer that had a body, good or bad: the archive.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        provider: Provider,
+        *,
+        explain: Explain = lambda status, text: None,
+        sleep: Callable[[float], None] = time.sleep,
+        on_response: Callable[[Exchange, str | None], None] = lambda exchange, error: None,
+    ) -> None:
+        self._settings, self._provider, self._explain, self._sleep = settings, provider, explain, sleep
+        self._on_response = on_response
+        self._base = settings.base_url(provider.provider, provider.base_url or "")
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = USER_AGENT
+        # A mirror on this machine needs no politeness; a host of somebody else's always gets it.
+        limit = None if is_loopback(self._base) else provider.rate_limit
+        self._limiter = Limiter(Rate(limit.requests, int(limit.per_seconds * Duration.SECOND))) if limit else None
+        self.tries = 0
+
+    def get(self, request: Request, judge: Judge) -> Exchange:
+        """Ask until the answer is good, the tries are used up, or another try cannot help.
+
+        Raises:
+            TransientError, PermanentError, PayloadError: naming provider, request and remedy.
+        """
+        payload_errors = 0
+
+        def worth_another_try(error: BaseException) -> bool:
+            nonlocal payload_errors
+            payload_errors += isinstance(error, PayloadError)
+            return isinstance(error, TransientError) or (
+                isinstance(error, PayloadError) and payload_errors < PAYLOAD_TRIES
+            )
+
+        retrying = Retrying(
+            stop=stop_after_attempt(self._settings.http_attempts),
+            wait=self._pause,
+            retry=retry_if_exception(worth_another_try),
+            sleep=self._sleep,
+            before_sleep=self._tell,
+            reraise=True,
+        )
+        return retrying(self._once, request, judge)
+
+    def close(self) -> None:
+        """Return the connections."""
+        self._session.close()
+
+    def _pause(self, state: RetryCallState) -> float:
+        longest = self._settings.http_backoff_max_seconds
+        error = state.outcome.exception() if state.outcome else None
+        asked = getattr(error, "retry_after", None)
+        if asked is not None:
+            return float(min(max(asked, 0.0), longest))
+        return float(
+            wait_random_exponential(multiplier=self._settings.http_backoff_seconds, max=longest)(state)
+        )
+
+    def _tell(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        pause = state.next_action.sleep if state.next_action else 0.0
+        log.warning("%s; try %d follows in %.1f s", error, state.attempt_number + 1, pause)
+
+    def _once(self, request: Request, judge: Judge) -> Exchange:
+        if self._limiter:
+            self._limiter.try_acquire(request.provider)
+        self.tries += 1
+        exchange = self._exchange(request)
+        try:
+            if exchange.status != 200:
+                self._refuse(exchange)
+            judge(exchange)
+        except ExtractError as error:
+            self._on_response(exchange, error.problem)
+            raise
+        self._on_response(exchange, None)
+        return exchange
+
+    def _exchange(self, request: Request) -> Exchange:
+        timeout = (self._settings.http_connect_timeout_seconds, self._settings.http_read_timeout_seconds)
+        try:
+            with self._session.get(
+                self._base + request.path,
+                params={**request.params, **request.secret_params},
+                headers={**request.headers, **request.secret_headers},
+                timeout=timeout,
+                stream=True,
+                # A redirect could carry a key to another host.
+                allow_redirects=False,
+            ) as answer:
+                body = self._read(request, answer)
+                headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
+                return Exchange(request, answer.status_code, body, self._settings.now(), headers)
+        except requests.exceptions.SSLError as error:
+            raise PermanentError(
+                request.provider,
+                request.label,
+                f"the TLS certificate was refused ({type(error).__name__})",
+                "check the machine's clock and certificates; Tidegauge never turns verification off",
+                whole_provider=True,
+            ) from None
+        except (requests.RequestException, OSError) as error:
+            # requests puts the whole URL, key included, into its messages: name the kind of trouble only.
+            raise TransientError(
+                request.provider,
+                request.label,
+                f"no complete answer ({type(error).__name__})",
+                "check the network and the provider's status page",
+            ) from None
+
+    def _read(self, request: Request, answer: requests.Response) -> bytes:
+        limit, chunks, size = self._settings.http_max_bytes, [], 0
+        deadline = time.monotonic() + 10 * self._settings.http_read_timeout_seconds
+        for chunk in answer.iter_content(65536):
+            size += len(chunk)
+            if size > limit:
+                raise PermanentError(
+                    request.provider,
+                    request.label,
+                    f"the body is larger than {limit:,} bytes",
+                    "raise TIDEGAUGE_HTTP_MAX_BYTES if that is real data",
+                )
+            if time.monotonic() > deadline:
+                raise TransientError(request.provider, request.label, "the body trickles in too slowly")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _refuse(self, exchange: Exchange) -> NoReturn:
+        request, status = exchange.request, exchange.status
+        said = redact(error_text(exchange.body), self._settings.secrets())
+        problem = f'HTTP {status} "{said}"' if said else f"HTTP {status}"
+        if 300 <= status < 400:
+            raise PermanentError(
+                request.provider,
+                request.label,
+                f"HTTP {status}: the provider redirects elsewhere",
+                f"redirects are not followed: set TIDEGAUGE_{request.provider.upper()}_BASE_URL to the new address",
+            )
+        known = self._explain(status, said)
+        if status in RETRIED_STATUS:
+            error = TransientError(
+                request.provider, request.label, problem, known[0] if known else "the provider is busy: try again later"
+            )
+            error.retry_after = _retry_after(exchange)  # type: ignore[attr-defined]
+            raise error
+        remedy, whole = known or (f"see {self._provider.homepage}", False)
+        raise PermanentError(request.provider, request.label, problem, remedy, whole_provider=whole)
+
+
+def _retry_after(exchange: Exchange) -> float | None:
+    """Seconds to wait, from seconds or an HTTP date; None when the header is absent or unreadable."""
+    value = exchange.headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        return (email.utils.parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+def error_text(body: bytes) -> str:
+    """What an error body says, in one line of at most 200 characters; nothing for a web page."""
+    raw = body[:20_000].decode("utf-8", "replace").strip()
+    if raw.startswith("<"):
+        return "a web page"
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return " ".join(raw.split())[:200]
+    for path in (
+        ("error_message",),
+        ("error", "status", "error_message"),
+        ("error", "message"),
+        ("status", "error_message"),
+        ("chart", "error", "description"),
+        ("message",),
+        ("errorMessage",),
+        ("error",),
+    ):
+        found = value
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else None
+        if isinstance(found, str):
+            return " ".join(found.split())[:200]
+    return " ".join(raw.split())[:200]
+
+
+def redact(text: str, secrets: list[str]) -> str:
+    """`text` with every configured key blanked."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text

@@ -1,0 +1,269 @@
+"""Runs providers side by side, from the network or from an archive, and hands over what each of them brought.
+
+One thread per provider, its requests in turn. Nothing is loaded here: the caller writes each harvest as it comes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import ModuleType
+
+import pyarrow as pa
+
+from orchestration.catalog import Catalog
+from orchestration.catalog.tables import RAW_TABLES, tables_of
+from orchestration.extract import (
+    cboe,
+    coingecko,
+    coinmetrics,
+    fiscaldata,
+    fred,
+    fredgraph,
+    llama,
+    stablecoins,
+    tradingview,
+    yahoo,
+)
+from orchestration.extract.archive import Archive
+from orchestration.extract.base import Exchange, Plan, Request, Window, empty_arrow, problem, to_arrow
+from orchestration.extract.errors import ExtractError, PermanentError
+from orchestration.extract.http import Client
+from orchestration.extract.progress import Progress
+from orchestration.settings import ConfigurationError, Settings
+
+log = logging.getLogger(__name__)
+
+MODULES: dict[str, ModuleType] = {
+    module.__name__.rsplit(".", 1)[1]: module
+    for module in (fred, fredgraph, fiscaldata, coinmetrics, coingecko, stablecoins, yahoo, cboe, llama, tradingview)
+}
+
+GIVE_UP_AFTER = 2
+"""Requests in a row that used up their tries before the host counts as down; the rest would only cost time."""
+
+
+@dataclass
+class Harvest:
+    """What one provider brought in one run.
+
+    tables: rows per raw table of the provider (empty ones included).
+    failures: requests that yielded nothing usable, with whether the catalog calls them required.
+    skipped: why the provider was not asked at all, if so.
+    """
+
+    provider: str
+    tables: dict[str, pa.Table]
+    responses: int = 0
+    tries: int = 0
+    failures: list[tuple[ExtractError, bool]] = field(default_factory=list)
+    drift: dict[str, set[str]] = field(default_factory=dict)
+    fetched: list[datetime] = field(default_factory=list)
+    skipped: str | None = None
+
+    @property
+    def required_failures(self) -> list[ExtractError]:
+        """The failures that fail the run."""
+        return [error for error, required in self.failures if required]
+
+
+class _Basket:
+    """Collects the tables of one provider's answers."""
+
+    def __init__(self, provider: str) -> None:
+        self.harvest = Harvest(provider, {})
+        self._parts: dict[str, list[pa.Table]] = {table.name: [] for table in tables_of(provider)}
+        self._bodies: dict[str, str] = {}
+
+    def judge(self, exchange: Exchange) -> tuple[int, dict[str, tuple[pa.Table, set[str]]]]:
+        """Parse and check; raises what the parser raises."""
+        module = MODULES[exchange.request.provider]
+        try:
+            rows = module.parse(exchange)
+        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+            raise problem(
+                exchange,
+                f"the answer is not built as documented ({type(error).__name__}: {str(error)[:80]})",
+                f"the format has changed: compare orchestration/extract/{exchange.request.provider}.py with the "
+                "provider's documentation",
+            ) from None
+        tables = {name: to_arrow(RAW_TABLES[name], found, exchange) for name, found in rows.items()}
+        count = sum(len(found) for found in rows.values())
+        if count == 0 and not exchange.request.may_be_empty:
+            raise problem(exchange, "no rows in the window", "check the window, or mark it may_be_empty in the catalog")
+        twin = self._bodies.get(exchange.sha256)
+        if count and twin and twin != _identity(exchange.request):
+            raise problem(exchange, f"the same body came for {twin}", "the source repeats an answer: try again later")
+        return count, tables
+
+    def add(self, exchange: Exchange, tables: Mapping[str, tuple[pa.Table, set[str]]]) -> None:
+        self._bodies[exchange.sha256] = _identity(exchange.request)
+        for name, (table, unknown) in tables.items():
+            self._parts[name].append(table)
+            if unknown:
+                self.harvest.drift.setdefault(name, set()).update(unknown)
+        self.harvest.responses += 1
+        self.harvest.fetched.append(exchange.fetched_at)
+
+    def finish(self) -> Harvest:
+        self.harvest.tables = {
+            name: pa.concat_tables(parts) if parts else empty_arrow(RAW_TABLES[name]) for name, parts in self._parts.items()
+        }
+        return self.harvest
+
+
+def _identity(request: Request) -> str:
+    return f"{request.label} {sorted(request.params.items())}" if request.params else request.label
+
+
+def active_providers(settings: Settings, only: tuple[str, ...] = ()) -> dict[str, str | None]:
+    """Every provider with None when it is to be asked, else the reason why not.
+
+    Raises:
+        ConfigurationError: `only` names something unknown, or a provider whose key is missing.
+    """
+    unknown = sorted(set(only) - set(MODULES))
+    if unknown:
+        raise ConfigurationError(f"unknown provider {', '.join(unknown)}: choose from {', '.join(MODULES)}")
+    reasons: dict[str, str | None] = dict.fromkeys(MODULES)
+    if settings.api_key("fred"):
+        reasons["fredgraph"] = "a FRED key is set, the keyless downloads are not needed"
+    else:
+        reasons["fred"] = "TIDEGAUGE_FRED_API_KEY is not set, the keyless downloads (fredgraph) stand in"
+    if not any(settings.inbox_dir.glob("*.csv")):
+        reasons["tradingview"] = f"no chart exports in {settings.inbox_dir}"
+    if only:
+        if "fred" in only and reasons["fred"]:
+            raise ConfigurationError("fred needs a key: set TIDEGAUGE_FRED_API_KEY, or ask for fredgraph instead")
+        reasons = {name: (None if name == "fredgraph" else reasons[name]) if name in only else "not asked for (--only)" for name in reasons}
+    return reasons
+
+
+def harvest_live(
+    catalog: Catalog,
+    settings: Settings,
+    window_of: Callable[[str, str | None], Window],
+    reasons: Mapping[str, str | None],
+    progress: Progress,
+) -> Iterator[Harvest]:
+    """Ask every active provider at the same time; yields each as it finishes."""
+    archive, now = Archive(settings.archive_dir), settings.now()
+
+    def work(name: str) -> Harvest:
+        plan = Plan(catalog.provider(name), catalog.series_of(name), settings, now, lambda key: window_of(name, key))
+        return _files(name, plan, archive) if hasattr(MODULES[name], "files") else _ask(name, plan, archive, progress)
+
+    for name, reason in reasons.items():
+        if reason:
+            basket = _Basket(name)
+            basket.harvest.skipped = reason
+            yield basket.finish()
+    active = [name for name, reason in reasons.items() if reason is None]
+    yield from _in_parallel(work, active)
+
+
+def harvest_archive(archive: Archive, progress: Progress) -> Iterator[Harvest]:
+    """Play every usable archived response again, in the order and at the instants of their fetching."""
+    found = {path.name for path in archive.root.iterdir() if path.is_dir()} if archive.root.is_dir() else set()
+
+    def work(name: str) -> Harvest:
+        basket = _Basket(name)
+        exchanges = list(archive.read(frozenset({name})))
+        for done, exchange in enumerate(exchanges):
+            progress.at(name, done, len(exchanges), exchange.request.label)
+            basket.add(exchange, basket.judge(exchange)[1])
+        progress.at(name, len(exchanges), len(exchanges), "")
+        return basket.finish()
+
+    for name in MODULES:
+        if name not in found:
+            basket = _Basket(name)
+            basket.harvest.skipped = "not in this archive"
+            yield basket.finish()
+    yield from _in_parallel(work, [name for name in MODULES if name in found])
+
+
+def _in_parallel(work: Callable[[str], Harvest], names: list[str]) -> Iterator[Harvest]:
+    if not names:
+        return
+    with ThreadPoolExecutor(max_workers=len(names), thread_name_prefix="extract") as pool:
+        waiting: list[Future[Harvest]] = [pool.submit(work, name) for name in names]
+        for done in as_completed(waiting):
+            yield done.result()
+
+
+def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest:
+    module, basket = MODULES[name], _Basket(name)
+    client = Client(
+        plan.settings,
+        plan.provider,
+        explain=getattr(module, "explain", lambda status, text: None),
+        on_response=lambda exchange, error: _archive(archive, exchange, error),
+    )
+    queue: list[Request] = list(module.requests(plan))
+    total, in_a_row = len(queue), 0
+    try:
+        for done, first in enumerate(queue):
+            request: Request | None = first
+            progress.at(name, done, total, first.label)
+            try:
+                while request is not None:
+                    brought: dict[str, tuple[pa.Table, set[str]]] = {}
+                    exchange = client.get(request, lambda e, b=brought: b.update(basket.judge(e)[1]))  # type: ignore[misc]
+                    basket.add(exchange, brought)
+                    request = module.following(exchange) if hasattr(module, "following") else None
+                in_a_row = 0
+            except ExtractError as error:
+                log.warning("%s", error)
+                basket.harvest.failures.append((error, first.required))
+                in_a_row += not isinstance(error, PermanentError)
+                if error.whole_provider or in_a_row >= GIVE_UP_AFTER:
+                    basket.harvest.failures += [
+                        (PermanentError(name, later.label, f"not asked, {name} is unusable in this run"), later.required)
+                        for later in queue[done + 1 :]
+                    ]
+                    break
+        progress.at(name, total, total, "")
+    finally:
+        client.close()
+    basket.harvest.tries = client.tries
+    return basket.finish()
+
+
+def _files(name: str, plan: Plan, archive: Archive) -> Harvest:
+    basket = _Basket(name)
+    for request, path in MODULES[name].files(plan):
+        exchange = Exchange(request, 200, path.read_bytes(), plan.now)
+        try:
+            _, tables = basket.judge(exchange)
+        except ExtractError as error:
+            log.warning("%s", error)
+            basket.harvest.failures.append((error, request.required))
+            archive.write(exchange, error.problem)
+            continue
+        archive.write(exchange)
+        basket.add(exchange, tables)
+    return basket.finish()
+
+
+def _archive(archive: Archive, exchange: Exchange, error: str | None) -> None:
+    try:
+        archive.write(exchange, error)
+    except OSError as trouble:
+        raise PermanentError(
+            exchange.request.provider,
+            exchange.request.label,
+            f"the archive cannot be written ({os.strerror(trouble.errno or 0)})",
+            f"make room or permission below {archive.root}",
+            whole_provider=True,
+        ) from None
+
+
+def first_fetch(harvest: Harvest, fallback: datetime) -> tuple[datetime, datetime]:
+    """First and last fetch instant of a harvest."""
+    return (min(harvest.fetched), max(harvest.fetched)) if harvest.fetched else (fallback, fallback)
+

@@ -1,0 +1,347 @@
+"""The two gates: frames in, Great Expectations' verdicts out, one CheckResult for every check of the gate.
+
+Nothing is written here (`store` keeps results) and nothing is blocked here (`store.require_open` and Dagster do that).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import duckdb
+import pandas as pd
+
+from orchestration.quality import frames
+from orchestration.quality.checks import (
+    MART_CHECKS,
+    RAW_CHECKS,
+    SHOWN_ROWS,
+    CheckResult,
+    CheckSpec,
+    GateError,
+    Severity,
+)
+from orchestration.quality.suites import AtLeast, Between, Rule, Verdict, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Differences older than this many days before a rule's newest row are shown but do not close the gate: providers
+# restate the past (Cboe changed 8 closes of 2008 in August 2024) and the copy elsewhere keeps the old figure.
+RECENT_DAYS = 400
+SLIP_FACTOR = 7.0
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """How far two figures may differ: `relative` |a/b - 1|, `absolute` |a - b|, `ratio` a/b."""
+
+    measure: Literal["relative", "absolute", "ratio"]
+    limit: float
+    mostly: float = 1.0
+    severity: Severity = "error"
+
+
+RECONCILIATIONS: dict[str, Reconciliation] = {
+    "wtregen_matches_dts": Reconciliation("relative", 0.002),
+    "wdtgal_matches_dts": Reconciliation("relative", 0.002),
+    "vix_matches_cboe": Reconciliation("absolute", 0.02),
+    "sp500_matches_yahoo": Reconciliation("relative", 0.001),
+    "btc_matches_coinmetrics": Reconciliation("relative", 0.2),
+    "cap_is_price_times_supply": Reconciliation("relative", 0.2, mostly=0.9),
+    # How a schedule is booked is the provider's opinion, not a measurement: shown, never blocking.
+    "schedule_within_total": Reconciliation("ratio", 1.05, severity="warn"),
+}
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """A verdict before it is joined with its check's texts."""
+
+    passed: bool
+    severity: Severity = "error"
+    note: str = ""
+    observed: Mapping[str, Any] | None = None
+    failing: pd.DataFrame | None = None
+    failing_count: int | None = None
+
+
+def _not_applicable(why: str) -> _Finding:
+    return _Finding(passed=True, severity="warn", note=f"not applicable: {why}")
+
+
+# ------------------------------------------------------------------ raw gate
+
+
+def evaluate_raw_gate(con: duckdb.DuckDBPyConnection, now: datetime) -> list[CheckResult]:
+    """Judge the current raw tables; one result for every check in RAW_CHECKS, in that order.
+
+    now: the clock that freshness is measured against, with time zone.
+
+    Raises:
+        GateError: the gate could not be evaluated, which counts as closed.
+    """
+    with _evaluating("raw"):
+        tables = frames.raw_tables(con)
+        complete = tables.loc[tables["missing_count"] == 0, "table"].tolist()
+        with frames.observations(con, complete):
+            observed = frames.observation_rows(con)
+            series = frames.series_rows(con, now)
+            reconciled = frames.reconciliation_rows(con, complete)
+        findings = {
+            **_judge_tables(con, tables),
+            **_judge_observations(observed),
+            **_judge_series(series),
+            **_judge_reconciliations(reconciled),
+        }
+    broken = set(tables["table"]) - set(complete)
+    results = []
+    for spec in RAW_CHECKS:
+        table = spec.asset.removeprefix("raw/")
+        if table in broken and spec.name != "columns":
+            finding = _Finding(passed=False, note="not evaluated: columns are missing")
+        else:
+            finding = findings.get((table, spec.name)) or _not_applicable("no data in this table yet")
+        results.append(_result(spec, finding))
+    return results
+
+
+def _judge_tables(con: duckdb.DuckDBPyConnection, tables: pd.DataFrame) -> dict[tuple[str, str], _Finding]:
+    verdicts = judge(
+        tables,
+        [
+            Between("columns", "missing_count", maximum=0),
+            Between("keys", "duplicate_keys", maximum=0),
+            AtLeast("quarantine", "quarantine_limit", "quarantined_share"),
+        ],
+        what="raw_tables",
+    )
+    found: dict[tuple[str, str], _Finding] = {}
+    for position, row in enumerate(tables.itertuples()):
+        name = str(row.table)
+        columns_bad, keys_bad, quarantine_bad = (
+            position in verdicts[rule].positions for rule in ("columns", "keys", "quarantine")
+        )
+        found[name, "columns"] = _Finding(
+            not columns_bad,
+            observed={"missing_columns": row.missing_columns},
+            failing=pd.DataFrame({"missing_column": row.missing_columns.split(", ")}) if columns_bad else None,
+        )
+        found[name, "keys"] = _Finding(
+            not keys_bad,
+            observed={"duplicate_keys": row.duplicate_keys},
+            failing=frames.duplicate_keys(con, name, SHOWN_ROWS) if keys_bad else None,
+            failing_count=int(row.duplicate_keys) if keys_bad else 0,
+        )
+        if pd.isna(row.seen):
+            found[name, "quarantine"] = _not_applicable("nothing was ever loaded")
+            continue
+        found[name, "quarantine"] = _Finding(
+            not quarantine_bad,
+            observed={
+                "rows_seen": row.seen,
+                "rows_quarantined": row.quarantined,
+                "share": row.quarantined_share,
+                "limit": row.quarantine_limit,
+            },
+            failing=frames.quarantined(con, name, SHOWN_ROWS) if quarantine_bad else None,
+            failing_count=int(row.quarantined) if quarantine_bad else 0,
+        )
+    return found
+
+
+def _judge_observations(observed: pd.DataFrame) -> dict[tuple[str, str], _Finding]:
+    verdicts = judge(
+        observed,
+        [
+            AtLeast("above_minimum", "value", "plausible_min"),
+            AtLeast("below_maximum", "plausible_max", "value"),
+            AtLeast("jump", "jump_limit", "jump"),
+            Between("slip", "slip_factor", maximum=SLIP_FACTOR),
+        ],
+        what="observations",
+    )
+    out_of_range = sorted({*verdicts["above_minimum"].positions, *verdicts["below_maximum"].positions})
+    shown = {
+        "range": (out_of_range, ["series_id", "period_date", "value", "plausible_min", "plausible_max"]),
+        "jump": (
+            verdicts["jump"].positions,
+            ["series_id", "period_date", "value", "previous", "previous_date", "jump", "jump_limit"],
+        ),
+        "slip": (
+            verdicts["slip"].positions,
+            ["series_id", "period_date", "value", "previous", "previous_date", "slip_factor"],
+        ),
+    }
+    found: dict[tuple[str, str], _Finding] = {}
+    counts = observed["dataset"].value_counts()
+    for check, (positions, columns) in shown.items():
+        bad = observed.iloc[positions]
+        for table, count in counts.items():
+            failing = bad.loc[bad["dataset"] == table, columns]
+            found[str(table), check] = _Finding(
+                failing.empty, observed={"observations": int(count)}, failing=failing, failing_count=len(failing)
+            )
+    return found
+
+
+def _judge_series(series: pd.DataFrame) -> dict[tuple[str, str], _Finding]:
+    # A series whose release cannot be dated is never fresh: its rule is missing from the calendar.
+    undated = series["newest"].notna() & series["due_at"].isna()
+    series = series.assign(
+        expected_observations=[0.0 if empty else 1.0 for empty in series["may_be_empty"]],
+        days_late=series["days_late"].mask(undated, math.inf),
+    )
+    verdicts = judge(
+        series,
+        [
+            AtLeast("presence", "observations", "expected_observations"),
+            Between("freshness", "days_late", maximum=0),
+        ],
+        what="series",
+    )
+    shown = {
+        "presence": ["series_id", "is_required"],
+        "freshness": ["series_id", "is_required", "newest", "next_period", "due_at", "days_late", "release_rule"],
+    }
+    found: dict[tuple[str, str], _Finding] = {}
+    for check, columns in shown.items():
+        bad = series.iloc[verdicts[check].positions]
+        for table, members in series.groupby("dataset"):
+            failing = bad.loc[bad["dataset"] == table, columns].sort_values(
+                ["is_required", "series_id"], ascending=[False, True]
+            )
+            judged = members if check == "presence" else members[members["newest"].notna()]
+            if judged.empty:
+                found[str(table), check] = _not_applicable("no series of this table has arrived")
+                continue
+            found[str(table), check] = _Finding(
+                failing.empty,
+                severity="error" if failing.empty or failing["is_required"].any() else "warn",
+                observed={"series": len(judged), "failing_series": len(failing)},
+                failing=failing,
+                failing_count=len(failing),
+            )
+    return found
+
+
+def _judge_reconciliations(reconciled: pd.DataFrame) -> dict[tuple[str, str], _Finding]:
+    homes = {spec.name: spec.asset.removeprefix("raw/") for spec in RAW_CHECKS if spec.name in RECONCILIATIONS}
+    frame = reconciled.assign(
+        deviation=[
+            _deviation(RECONCILIATIONS[rule].measure, reported, compared)
+            for rule, reported, compared in zip(
+                reconciled["rule"], reconciled["reported"], reconciled["compared"], strict=True
+            )
+        ]
+    )
+    # One column per rule, filled only in that rule's rows: one validation judges all of them with their own share.
+    rules: list[Rule] = []
+    for name, rule in RECONCILIATIONS.items():
+        frame[f"deviation_{name}"] = pd.to_numeric(frame["deviation"].where(frame["rule"] == name))
+        rules.append(Between(name, f"deviation_{name}", maximum=rule.limit, mostly=rule.mostly))
+    verdicts = judge(frame, rules, what="reconciliations")
+    found: dict[tuple[str, str], _Finding] = {}
+    for name, rule in RECONCILIATIONS.items():
+        members = frame[frame["rule"] == name]
+        if members.empty:
+            found[homes[name], name] = _not_applicable("one of the two sources is absent, or they share no day")
+            continue
+        bad = frame.iloc[verdicts[name].positions].sort_values("period_date", ascending=False)
+        found[homes[name], name] = _reconciled(rule, verdicts[name], members, bad)
+    return found
+
+
+def _reconciled(rule: Reconciliation, verdict: Verdict, members: pd.DataFrame, bad: pd.DataFrame) -> _Finding:
+    severity: Severity = rule.severity
+    periods = members["period_date"].dropna()
+    if not verdict.passed and not periods.empty:
+        since = pd.Timestamp(periods.max()) - pd.Timedelta(days=RECENT_DAYS)
+        if (pd.to_datetime(bad["period_date"]) < since).all():
+            severity = "warn"
+    columns = ["period_date", "reported", "compared", "deviation"]
+    columns = ["item", *columns] if bad["item"].notna().any() else columns
+    return _Finding(
+        verdict.passed,
+        severity=severity,
+        observed={
+            "compared": len(members),
+            "outside": len(bad),
+            "worst": members["deviation"].max(),
+            "limit": rule.limit,
+            "share_required": rule.mostly,
+        },
+        failing=None if verdict.passed else bad[columns],
+        failing_count=0 if verdict.passed else len(bad),
+    )
+
+
+def _deviation(measure: str, reported: float, compared: float) -> float:
+    if pd.isna(reported) or pd.isna(compared):
+        return math.nan
+    if measure == "absolute":
+        return abs(reported - compared)
+    if compared == 0:
+        return 0.0 if reported == 0 else math.inf
+    return reported / compared if measure == "ratio" else abs(reported / compared - 1)
+
+
+# ------------------------------------------------------------------ results
+
+
+class _evaluating:
+    """Turns whatever goes wrong while evaluating into GateError, so that no caller can take it for a pass."""
+
+    def __init__(self, gate: str) -> None:
+        self.gate = gate
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: Any) -> None:
+        if isinstance(problem, Exception) and not isinstance(problem, GateError):
+            raise GateError(f"{self.gate} gate could not be evaluated: {type(problem).__name__}: {problem}") from problem
+
+
+def _result(spec: CheckSpec, finding: _Finding) -> CheckResult:
+    failing = finding.failing
+    listed = [] if failing is None else [_plain(row) for row in failing.head(SHOWN_ROWS).to_dict("records")]
+    count = finding.failing_count
+    return CheckResult(
+        gate=spec.gate,
+        name=spec.name,
+        asset=spec.asset,
+        passed=finding.passed,
+        severity=finding.severity,
+        description=spec.description,
+        remedy=spec.remedy,
+        observed=_plain(finding.observed or {}),
+        failing_rows=listed,
+        failing_count=len(listed) if count is None else count,
+        note=finding.note,
+    )
+
+
+def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(key): _plain_value(value) for key, value in row.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    """A value JSON can carry: days as ISO text, whole numbers whole, no NaN."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if value is None or value is pd.NaT:
+        return None
+    if isinstance(value, datetime):
+        at_midnight = (value.hour, value.minute, value.second, value.microsecond) == (0, 0, 0, 0)
+        return value.date().isoformat() if value.tzinfo is None and at_midnight else value.isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None if math.isnan(value) else str(value)
+        return int(value) if value.is_integer() and abs(value) < 2**53 else float(f"{value:.10g}")
+    return value if isinstance(value, bool | int | str) else str(value)

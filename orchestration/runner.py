@@ -1,0 +1,137 @@
+"""One pipeline run from Python: the lock, the Dagster instance, the job, and what the outcome means as an exit code.
+
+The command line and the benchmarks call this; the Dagster UI launches the same job by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestration.settings import PACKAGE_ROOT, Settings
+from orchestration.warehouse import WarehouseBusyError
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+DONE, UNEXPECTED, USAGE, SOURCE_FAILED, GATE_CLOSED, BUSY = 0, 1, 2, 3, 4, 75
+
+EXIT_OF_ERROR = {
+    "SourceFailedError": SOURCE_FAILED,
+    "ArchiveError": SOURCE_FAILED,
+    "GateClosedError": GATE_CLOSED,
+    "GateError": GATE_CLOSED,
+    "DagsterAssetCheckFailedError": GATE_CLOSED,
+    "DbtBuildError": GATE_CLOSED,
+    "WarehouseBusyError": BUSY,
+    "ConfigurationError": USAGE,
+    "CatalogError": USAGE,
+}
+"""Exit code by the class that ended a step; anything else is a defect of ours."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `errors`: one text per failed step, innermost message; `materialized`: asset keys, slash-joined."""
+
+    run_id: str
+    exit_code: int
+    errors: list[str] = field(default_factory=list)
+    materialized: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def hold(settings: Settings) -> Iterator[None]:
+    """Let one run at a time work on a home, across processes.
+
+    Raises:
+        WarehouseBusyError: another run stayed; the text names its process.
+    """
+    from filelock import FileLock, Timeout
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    holder = settings.home / "run.pid"
+    lock = FileLock(settings.home / "run.lock", timeout=settings.busy_timeout_seconds)
+    try:
+        lock.acquire()
+    except Timeout:
+        who = holder.read_text("utf-8").strip() if holder.exists() else "unknown"
+        raise WarehouseBusyError(
+            f"{settings.home}: another run (process {who}) holds the warehouse: wait for it, or stop it"
+        ) from None
+    try:
+        holder.write_text(f"{os.getpid()}\n", "utf-8")
+        yield
+        holder.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The home's Dagster instance: SQLite storage, telemetry off."""
+    import dagster as dg
+
+    folder = settings.dagster_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PACKAGE_ROOT / "dagster.yaml", folder / "dagster.yaml")
+    return dg.DagsterInstance.from_config(str(folder.resolve()))
+
+
+def run_pipeline(
+    settings: Settings, *, extract: dict[str, Any] | None = None, as_of: str | None = None, defs: Any = None
+) -> Outcome:
+    """Run the whole pipeline in this process.
+
+    Args:
+        settings: home, keys, clock.
+        extract: fields of ExtractConfig.
+        as_of: build only from what was known at this instant (ISO with zone).
+        defs: definitions to use instead of the standard ones (tests).
+    """
+    from orchestration.automation.console import STAGES
+    from orchestration.automation.jobs import PIPELINE
+    from orchestration.definitions import build_definitions
+
+    # Every step of one run sees one clock.
+    settings = settings.at(settings.now())
+    with hold(settings):
+        definitions = defs or build_definitions(settings)
+        config = {
+            "ops": {"extract": {"config": extract or {}}, "dbt": {"config": {"as_of": as_of} if as_of else {}}},
+            "loggers": {STAGES: {}},
+        }
+        with open_instance(settings) as instance:
+            result = definitions.resolve_job_def(PIPELINE).execute_in_process(
+                instance=instance, run_config=config, raise_on_error=False
+            )
+            return _outcome(result)
+
+
+def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
+    errors, codes = [], []
+    for event in result.all_events:
+        if event.event_type_value != "STEP_FAILURE":
+            continue
+        # The first link that we know: what a class was raised from is the detail of it.
+        chain, error = [], event.step_failure_data.error
+        while error is not None:
+            chain.append(error)
+            error = error.cause
+        known = next((link for link in chain if link.cls_name in EXIT_OF_ERROR), chain[-1] if chain else None)
+        errors.append(f"{event.step_key}: {known.message.strip() if known else 'failed'}")
+        codes.append(EXIT_OF_ERROR.get(known.cls_name or "", UNEXPECTED) if known else UNEXPECTED)
+    materialized = sorted(
+        {"/".join(event.asset_key.path) for event in result.all_events if event.is_step_materialization and event.asset_key}
+    )
+    code = DONE if result.success else codes[0] if codes else UNEXPECTED
+    return Outcome(result.run_id, code, errors, materialized)
+
+
+def project_file(name: str) -> Path:
+    """A file of the source tree (`dagster.yaml`, `sample`)."""
+    return PACKAGE_ROOT / name

@@ -1,0 +1,202 @@
+"""Every path, key, base URL and limit, read once from TIDEGAUGE_* variables and `.env`.
+
+What is extracted (series, terms, release rules) is not here: that is the catalog.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, create_model, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROVIDERS = (
+    "fred",
+    "fredgraph",
+    "fiscaldata",
+    "nyfed",
+    "coinmetrics",
+    "coingecko",
+    "coinmarketcap",
+    "stablecoins",
+    "llama",
+    "tokenomist",
+    "yahoo",
+    "cboe",
+    "tradingview",
+    "calendar",
+)
+
+PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class ConfigurationError(Exception):
+    """A setting, key or command-line value that cannot work; the text says which and what to do."""
+
+
+def is_loopback(url: str) -> bool:
+    """True when the URL's host is this machine."""
+    return (urlsplit(url).hostname or "") in LOOPBACK
+
+
+class _Base(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="TIDEGAUGE_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    home: Path = Field(Path("data/live"), description="all state: warehouse, archive, releases, dagster, ledger")
+    project_dir: Path = Field(PACKAGE_ROOT / "dbt_project", description="the dbt project")
+    inbox: Path | None = Field(None, description="file drops (TradingView exports); default <home>/inbox")
+    mirror: str | None = Field(None, description="sets every base URL to <mirror>/<provider>")
+    now_override: datetime | None = Field(
+        None,
+        validation_alias=AliasChoices("TIDEGAUGE_NOW", "now_override"),
+        description="the clock, for tests and replays (UTC instant)",
+    )
+    first_day: date = Field(date(2013, 1, 1), description="where a first load starts when --from is not given")
+    http_attempts: int = Field(5, ge=1, le=10, description="tries per request before a source counts as failed")
+    http_backoff_seconds: float = Field(0.5, ge=0, description="first pause between tries; grows with jitter")
+    http_backoff_max_seconds: float = Field(30.0, ge=0, description="longest pause, Retry-After included")
+    http_connect_timeout_seconds: float = Field(10.0, gt=0)
+    http_read_timeout_seconds: float = Field(60.0, gt=0)
+    http_max_bytes: int = Field(128 * 2**20, gt=0, description="largest decompressed body accepted")
+    busy_timeout_seconds: float = Field(30.0, ge=0, description="how long to wait for a warehouse in use")
+    releases_kept: int = Field(5, ge=1, description="newest releases kept on disk")
+
+    @field_validator("now_override")
+    @classmethod
+    def _utc(cls, value: datetime | None) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    @field_validator("mirror")
+    @classmethod
+    def _no_slash(cls, value: str | None) -> str | None:
+        return value.rstrip("/") if value else None
+
+    @model_validator(mode="after")
+    def _https_only(self) -> Self:
+        urls = {"TIDEGAUGE_MIRROR": self.mirror}
+        urls |= {f"TIDEGAUGE_{p.upper()}_BASE_URL": getattr(self, f"{p}_base_url", None) for p in PROVIDERS}
+        for name, url in urls.items():
+            if url and urlsplit(url).scheme != "https" and not is_loopback(url):
+                raise ValueError(f"{name}: {url!r} must be https:// (plain http is accepted for loopback only)")
+        return self
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The one DuckDB file the pipeline writes."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def archive_dir(self) -> Path:
+        """Every response body, compressed, with its sidecar."""
+        return self.home / "archive"
+
+    @property
+    def releases_dir(self) -> Path:
+        """Published releases; `current` points at the newest good one."""
+        return self.home / "releases"
+
+    @property
+    def inbox_dir(self) -> Path:
+        """Where chart exports are dropped."""
+        return self.inbox or self.home / "inbox"
+
+    @property
+    def ledger_path(self) -> Path:
+        """Append-only record of loads and releases, kept outside DuckDB."""
+        return self.home / "ledger.jsonl"
+
+    @property
+    def dagster_dir(self) -> Path:
+        """DAGSTER_HOME: run history, event log, schedules."""
+        return self.home / "dagster"
+
+    @property
+    def dbt_target_dir(self) -> Path:
+        """dbt's manifest, compiled SQL and run results."""
+        return self.home / "dbt" / "target"
+
+    def base_url(self, provider: str, default: str) -> str:
+        """Base URL of a provider: its own setting, else the mirror, else the catalog's."""
+        own: str | None = getattr(self, f"{provider}_base_url", None)
+        if own:
+            return own.rstrip("/")
+        return f"{self.mirror}/{provider}" if self.mirror else default.rstrip("/")
+
+    def api_key(self, provider: str) -> SecretStr | None:
+        """The provider's key, or None."""
+        key: SecretStr | None = getattr(self, f"{provider}_api_key", None)
+        return key
+
+    def secrets(self) -> list[str]:
+        """Every configured key in clear text: for redaction only."""
+        keys = (self.api_key(provider) for provider in PROVIDERS)
+        return [key.get_secret_value() for key in keys if key and key.get_secret_value()]
+
+    def now(self) -> datetime:
+        """The clock: TIDEGAUGE_NOW, else the mirror's, else the machine's (UTC).
+
+        A mirror serves the past, so measuring freshness against the machine's clock would call all of it stale.
+        """
+        if self.now_override:
+            return self.now_override
+        if self.mirror:
+            return _mirror_now(self.mirror)
+        return datetime.now(UTC)
+
+    def at(self, now: datetime) -> Self:
+        """The same settings with the clock stopped at `now`."""
+        return self.model_copy(update={"now_override": now})
+
+
+def _mirror_now(mirror: str) -> datetime:
+    import requests
+
+    try:
+        answer = requests.get(f"{mirror}/__stats", timeout=5)
+        return datetime.fromisoformat(answer.json()["today"]).astimezone(UTC)
+    except (requests.RequestException, ValueError, KeyError) as problem:
+        raise ConfigurationError(
+            f"mirror {mirror}: cannot read its clock at /__stats ({type(problem).__name__}): "
+            "start the mirror, or set TIDEGAUGE_NOW"
+        ) from None
+
+
+_PER_PROVIDER: dict[str, Any] = {f"{p}_base_url": (str | None, None) for p in PROVIDERS} | {
+    f"{p}_api_key": (SecretStr | None, None) for p in PROVIDERS
+}
+
+
+class Settings(create_model("_ProviderSettings", __base__=_Base, **_PER_PROVIDER)):  # type: ignore[misc]
+    """All settings, with `<provider>_base_url` and `<provider>_api_key` for each name in PROVIDERS."""
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment and `.env`; keyword arguments win.
+
+    Raises:
+        ConfigurationError: naming the variable and what is wrong with it. Values are never repeated for keys.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as problem:
+        lines = []
+        for error in problem.errors(include_input=False, include_url=False):
+            field = "_".join(str(part) for part in error["loc"]).upper()
+            name = field if field.startswith("TIDEGAUGE_") else f"TIDEGAUGE_{field}" if field else "settings"
+            lines.append(f"{name}: {error['msg']}")
+        raise ConfigurationError("; ".join(lines)) from None

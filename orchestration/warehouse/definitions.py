@@ -1,0 +1,62 @@
+"""The catalog schema: definitions, identities, release instants and sessions beside the numbers they explain.
+
+Replaced as a whole when the catalog changes; SQL and BI users read it, nothing else writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import duckdb
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES: dict[str, str] = {
+    "series": """
+        series_id varchar, provider varchar, provider_key varchar, dataset varchar, title varchar, native_unit varchar,
+        unit varchar, scale double, frequency varchar, calendar varchar, release_rule varchar, look_back_days integer,
+        carry_days integer, is_required boolean, may_be_empty boolean, is_retired boolean, revision_policy varchar,
+        plausible_min double, plausible_max double, jump_limit double, jump_kind varchar, freshness_grace_days integer,
+        licence varchar, redistribution varchar, attribution varchar""",
+    "release_exceptions": "series_id varchar, period_date date, known_at timestamptz",
+    "release_calendar": "release_rule varchar, period_date date, known_at timestamptz",
+    "sessions": "calendar varchar, session_date date, open_at timestamptz, close_at timestamptz",
+    "assets": "asset_id varchar, name varchar, symbol varchar, asset_class varchar, chain varchar, first_day date",
+    "asset_ids": "asset_id varchar, provider varchar, provider_asset_id varchar",
+    "sources": """
+        provider varchar, name varchar, homepage varchar, licence varchar, redistribution varchar, attribution varchar,
+        terms_url varchar, notes varchar""",
+}
+
+
+def is_current(con: duckdb.DuckDBPyConnection, digest: str) -> bool:
+    """True when the stored definitions were made from the same catalog."""
+    con.execute("create schema if not exists catalog; create table if not exists catalog.state (digest varchar)")
+    return con.execute("select count(*) from catalog.state where digest = ?", [digest]).fetchone() == (1,)
+
+
+def replace(con: duckdb.DuckDBPyConnection, frames: Mapping[str, pd.DataFrame], digest: str) -> dict[str, int]:
+    """Replace every catalog table in one transaction; returns rows per table.
+
+    Raises:
+        KeyError: a table of TABLES has no frame.
+    """
+    counts = {}
+    con.begin()
+    try:
+        for name, columns in TABLES.items():
+            frame = frames[name]
+            con.execute(f"create or replace table catalog.{name} ({columns})")
+            con.register("frame", frame)
+            con.execute(f"insert into catalog.{name} by name select * from frame")
+            con.unregister("frame")
+            counts[name] = len(frame)
+        con.execute("delete from catalog.state")
+        con.execute("insert into catalog.state values (?)", [digest])
+        con.commit()
+    except BaseException:
+        con.rollback()
+        raise
+    return counts

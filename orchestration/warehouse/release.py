@@ -1,0 +1,169 @@
+"""Publishing: the gated tables copied into a folder of their own, then one atomic swap of `current`.
+
+A reader only ever opens a release, so the pipeline never waits for readers and they never see half a build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+SCHEMAS = ("marts", "analytics")
+
+STORAGE_VERSION = "v1.2.0"
+"""Every DuckDB driver from 1.2 on opens it; the default of DuckDB 2.0 shuts older BI drivers out."""
+
+
+class ReleaseError(Exception):
+    """A release that cannot be made or found."""
+
+
+def publish(
+    con: duckdb.DuckDBPyConnection,
+    releases_dir: Path,
+    name: str,
+    facts: Mapping[str, Any],
+    *,
+    keep: int,
+) -> Path:
+    """Copy every table of marts and analytics to `releases/<name>` and make it `current`.
+
+    Args:
+        con: connection on the warehouse.
+        releases_dir: the home's releases folder.
+        name: folder name of the release, the run id.
+        facts: what the manifest says beside rows and hashes (run, as-of, versions, gates, terms).
+        keep: how many releases stay on disk, this one included.
+
+    Returns the release folder. `current` is untouched when anything fails.
+    """
+    releases_dir.mkdir(parents=True, exist_ok=True)
+    target = releases_dir / name
+    if target.exists():
+        raise ReleaseError(f"{target}: a release of this name exists: releases are never overwritten")
+    staging = Path(tempfile.mkdtemp(dir=releases_dir, prefix=".unfinished-"))
+    try:
+        tables = _copy(con, staging)
+        if not tables:
+            raise ReleaseError("nothing to release: the warehouse has no marts")
+        manifest = {**facts, "release": name, "storage_version": STORAGE_VERSION, "tables": tables}
+        (staging / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n", "utf-8")
+        for path in [p for p in staging.rglob("*") if p.is_file()]:
+            _sync(path)
+        staging.chmod(0o755)
+        os.rename(staging, target)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    _point(releases_dir, target)
+    _prune(releases_dir, keep)
+    return target
+
+
+def current(releases_dir: Path) -> Path:
+    """Folder of the release that readers get.
+
+    Raises:
+        ReleaseError: there is none yet.
+    """
+    link = releases_dir / "current"
+    if not link.exists():
+        raise ReleaseError(f"{releases_dir}: nothing has been released yet: run `tidegauge run` or `tidegauge demo`")
+    return link.resolve()
+
+
+def read_manifest(release: Path) -> dict[str, Any]:
+    """The manifest of a release folder."""
+    manifest: dict[str, Any] = json.loads((release / "manifest.json").read_text("utf-8"))
+    return manifest
+
+
+def names(releases_dir: Path) -> Sequence[str]:
+    """Releases on disk, oldest first."""
+    if not releases_dir.is_dir():
+        return []
+    found = [p for p in releases_dir.iterdir() if p.is_dir() and not p.is_symlink() and not p.name.startswith(".")]
+    return [p.name for p in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name))]
+
+
+def _copy(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, dict[str, Any]]:
+    (folder / "parquet").mkdir()
+    con.execute(f"attach '{_sql(folder / 'tidegauge.duckdb')}' as released (storage_version '{STORAGE_VERSION}')")
+    tables: dict[str, dict[str, Any]] = {}
+    try:
+        listed = con.execute(
+            "select schema_name, table_name from duckdb_tables() where database_name = current_database() "
+            "and schema_name in (select unnest(?)) order by all",
+            [list(SCHEMAS)],
+        ).fetchall()
+        for schema, table in listed:
+            source = f'"{schema}"."{table}"'
+            con.execute(f'create schema if not exists released."{schema}"')
+            con.execute(f"create table released.{source} as select * from {source} order by all")
+            _comments(con, schema, table)
+            parquet = folder / "parquet" / f"{table}.parquet"
+            con.execute(
+                f"copy (select * from released.{source}) to '{_sql(parquet)}' (format parquet, compression zstd)"
+            )
+            rows, digest = con.execute(f"select count(*), bit_xor(hash(t)) from released.{source} as t").fetchone() or (0, 0)
+            tables[f"{schema}.{table}"] = {
+                "rows": rows,
+                "content_hash": f"{digest or 0:016x}",
+                "parquet_sha256": hashlib.sha256(parquet.read_bytes()).hexdigest(),
+            }
+    finally:
+        con.execute("detach released")
+    return tables
+
+
+def _comments(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> None:
+    """Carry descriptions over: a BI tool shows them beside the columns."""
+    rows = con.execute(
+        "select column_name, comment from duckdb_columns() where database_name = current_database() "
+        "and schema_name = ? and table_name = ? and comment is not null",
+        [schema, table],
+    ).fetchall()
+    for column, comment in rows:
+        con.execute(f"comment on column released.\"{schema}\".\"{table}\".\"{column}\" is '{comment.replace(chr(39), chr(39) * 2)}'")
+
+
+def _point(releases_dir: Path, target: Path) -> None:
+    link = releases_dir / "current"
+    temporary = releases_dir / ".current-next"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target.name)
+    os.replace(temporary, link)
+    _sync(releases_dir)
+
+
+def _prune(releases_dir: Path, keep: int) -> None:
+    for name in list(names(releases_dir))[:-keep]:
+        shutil.rmtree(releases_dir / name, ignore_errors=True)
+    for leftover in releases_dir.glob(".unfinished-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def release_time(manifest: Mapping[str, Any]) -> datetime:
+    """When the release was made."""
+    return datetime.fromisoformat(str(manifest["released_at"]))
+
+
+def _sql(path: Path) -> str:
+    return str(path).replace("'", "''")
