@@ -47,7 +47,9 @@ def run(
     from_: Annotated[
         datetime | None, typer.Option("--from", formats=DAY, help="First day to ask for; default: what is new.")
     ] = None,
-    to: Annotated[datetime | None, typer.Option("--to", formats=DAY, help="Last day to ask for; default: today.")] = None,
+    to: Annotated[
+        datetime | None, typer.Option("--to", formats=DAY, help="Last day to ask for; default: today.")
+    ] = None,
     as_of: AsOf = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Ask this provider alone; repeat for more.")] = None,
     mirror: Annotated[
@@ -90,7 +92,9 @@ def demo(
     from orchestration.runner import project_file
 
     _replay(load_settings(home=home), project_file("sample"), None)
-    typer.echo(f'\nAsk it something:  tidegauge query --home {home} "select * from marts.liquidity order by day desc limit 5"')
+    typer.echo(
+        f'\nAsk it something:  tidegauge query --home {home} "select * from marts.liquidity order by day desc limit 5"'
+    )
 
 
 def _replay(settings: Settings, archive: Path, as_of: datetime | None) -> None:
@@ -151,7 +155,9 @@ def status(home: Home = None) -> None:
 @app.command()
 def ui(
     home: Home = None,
-    host: Annotated[str, typer.Option(help="Address to listen on. There is no login: keep it on this machine.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. There is no login: keep it on this machine.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
     mirror: Annotated[str | None, typer.Option("--mirror", help="As in `run`.")] = None,
 ) -> None:
@@ -171,7 +177,7 @@ def ui(
         environment["TIDEGAUGE_MIRROR"] = mirror
     os.chdir(project_file("."))
     dagster = Path(sys.executable).with_name("dagster")
-    os.execve(
+    os.execve(  # noqa: S606  a web server replaces this process; nothing of a user's reaches a shell
         dagster,
         [str(dagster), "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port), "--live-data-poll-rate", "2000"],
         environment,
@@ -195,9 +201,7 @@ def _run(settings: Settings, extract: dict[str, Any], as_of: datetime | None) ->
     from orchestration.runner import run_pipeline
 
     typer.echo(f"tidegauge {__version__}  home {settings.home}  clock {settings.now():%Y-%m-%d %H:%M} UTC", err=True)
-    return run_pipeline(
-        settings, extract=extract, as_of=as_of.replace(tzinfo=UTC).isoformat() if as_of else None
-    )
+    return run_pipeline(settings, extract=extract, as_of=as_of.replace(tzinfo=UTC).isoformat() if as_of else None)
 
 
 def _finish(settings: Settings, outcome: Outcome) -> None:
@@ -208,7 +212,9 @@ def _finish(settings: Settings, outcome: Outcome) -> None:
 
     if settings.warehouse_path.exists():
         with connect(settings.warehouse_path, read_only=True) as con:
-            for table in run_tables(con, outcome.run_id, settings.releases_dir, released="release" in outcome.materialized):
+            for table in run_tables(
+                con, outcome.run_id, settings.releases_dir, released="release" in outcome.materialized
+            ):
                 Console(width=_width()).print(table)
     for error in outcome.errors:
         typer.secho(error, fg="red", err=True)

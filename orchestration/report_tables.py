@@ -20,7 +20,17 @@ from orchestration.warehouse import release
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", header_style="", expand=False)
     for column in columns:
-        numeric = column in {"seen", "new", "changed", "quarantined", "rows", "checks", "failed", "warnings", "age days"}
+        numeric = column in {
+            "seen",
+            "new",
+            "changed",
+            "quarantined",
+            "rows",
+            "checks",
+            "failed",
+            "warnings",
+            "age days",
+        }
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     return table
 
@@ -39,7 +49,13 @@ def run_tables(
         columns = json.loads(drift or "[]")
         more = f"new columns: {', '.join(columns)}" if columns else ""
         sources.add_row(
-            escape(dataset), f"{seen:,}", f"{new:,}", f"{changed:,}", f"{quarantined:,}", escape(note or more), style="dim" if note else ""
+            escape(dataset),
+            f"{seen:,}",
+            f"{new:,}",
+            f"{changed:,}",
+            f"{quarantined:,}",
+            escape(note or more),
+            style="dim" if note else "",
         )
     if rows:
         yield sources
@@ -64,10 +80,16 @@ def gates_table(gate: str, results: Sequence[dict[str, Any]]) -> RenderableType:
     state = "[red]closed[/red]" if errors else "[green]open[/green]"
     if not results:
         return f"[bold]{gate} gate[/bold]: never evaluated"
-    table = _table(f"{gate} gate: {state}, {len(results) - len(bad)} of {len(results)} checks passed", "check", "severity", "failing")
+    table = _table(
+        f"{gate} gate: {state}, {len(results) - len(bad)} of {len(results)} checks passed",
+        "check",
+        "severity",
+        "failing",
+    )
     for row in sorted(bad, key=lambda each: each["severity"]):
         shown = "; ".join(
-            ", ".join(f"{name}={value}" for name, value in each.items() if value is not None) for each in row["failing_rows"][:3]
+            ", ".join(f"{name}={value}" for name, value in each.items() if value is not None)
+            for each in row["failing_rows"][:3]
         )
         more = f" (+{row['failing_count'] - 3} more)" if row["failing_count"] > 3 else ""
         table.add_row(

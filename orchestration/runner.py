@@ -126,7 +126,11 @@ def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
         errors.append(f"{event.step_key}: {known.message.strip() if known else 'failed'}")
         codes.append(EXIT_OF_ERROR.get(known.cls_name or "", UNEXPECTED) if known else UNEXPECTED)
     materialized = sorted(
-        {"/".join(event.asset_key.path) for event in result.all_events if event.is_step_materialization and event.asset_key}
+        {
+            "/".join(event.asset_key.path)
+            for event in result.all_events
+            if event.is_step_materialization and event.asset_key
+        }
     )
     code = DONE if result.success else codes[0] if codes else UNEXPECTED
     return Outcome(result.run_id, code, errors, materialized)

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'market_caps'}}}) }}
 -- Guards column order and units of Coin Metrics rows: CapMrktCurUSD is PriceUSD x SplyCur by definition. CoinGecko
 -- updates the three at different moments, so it is not held to it.
 select

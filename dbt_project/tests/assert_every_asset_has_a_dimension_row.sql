@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'dim_asset'}}}) }}
 -- Guards BI joins: an inner join of facts with dim_asset must not lose the coins that the catalog does not list.
 with mentioned as (
     select

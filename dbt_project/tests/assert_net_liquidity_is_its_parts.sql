@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'liquidity'}}}) }}
 -- Guards the three definitions against a mixed-up TGA: each net liquidity equals Fed assets minus its own Treasury
 -- account minus reverse repo, and the two weekly ones stand on Wednesdays only.
 select

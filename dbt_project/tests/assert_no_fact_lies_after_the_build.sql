@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'liquidity'}}}) }}
 -- Guards against carried or mis-stamped days: a carry-forward that runs to the end of the calendar, a bar dated by the
 -- wrong zone, a future row that slipped through quarantine. Unlocks are scheduled ahead and are left out.
 {%- set days_of = [

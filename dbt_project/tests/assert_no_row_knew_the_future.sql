@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'liquidity'}}}) }}
 -- Guards point-in-time builds: a join that forgets known_at lets an as_of build read later figures (an H.4.1 row
 -- visible before Thursday 16:30 New York), and a release rule without the extraction instant dates facts into the
 -- future. No row may be known later than the build's instant.

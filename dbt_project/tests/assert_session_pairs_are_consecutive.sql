@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'int_session_returns'}}}) }}
 -- Guards the correlation input: a return over two sessions beside one over a single session, or an equity zero-filled
 -- over a holiday, looks like a broken correlation. Each pair spans exactly one step of the NYSE calendar.
 select

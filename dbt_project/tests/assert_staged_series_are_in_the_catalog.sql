@@ -1,4 +1,4 @@
-{{ config(severity='warn') }}
+{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'dim_series'}}}) }}
 -- Guards against silence: a series without a catalog entry has no unit and is left out of int_observations. Says which.
 with staged as (
     {%- for model in [

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'market_cap_totals'}}}) }}
 -- Guards the definitions: TOTAL3 above TOTAL2 means that dominance and totals of different days were combined, an ES
 -- total above its plain one that a stablecoin was counted with the wrong sign.
 with totals as (

@@ -1,4 +1,4 @@
-{{ config(severity='warn') }}
+{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'int_unlock_segments'}}}) }}
 -- Guards the reading of linear rows (a rate is not a volume, and the stated end is not always the end): the events of a
 -- section sum to the end of the provider's own cumulative series. A warning, because a few sections of the source do
 -- not agree with themselves.

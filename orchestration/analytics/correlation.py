@@ -60,9 +60,9 @@ def rolling_correlations(pairs: pd.DataFrame, windows: Sequence[int] = WINDOWS) 
         indexed = group.assign(session_date=pd.to_datetime(group["session_date"])).set_index("session_date")
         usable = indexed.dropna(subset=["asset_log_return", "benchmark_log_return"]).reindex(sessions)
         x, y = usable["asset_log_return"], usable["benchmark_log_return"]
-        known = usable["known_at"].ffill()
         for window in windows:
             n = x.rolling(window, min_periods=1).count()
+            known = _newest(usable["known_at"], window)
             r = x.rolling(window, min_periods=math.ceil(MINIMUM_SHARE * window)).corr(y).clip(-1.0, 1.0)
             low, high = fisher_band(r.to_numpy(), n.to_numpy())
             frame = pd.DataFrame(
@@ -77,7 +77,7 @@ def rolling_correlations(pairs: pd.DataFrame, windows: Sequence[int] = WINDOWS) 
                     "r": r.to_numpy(),
                     "r_low_95": low,
                     "r_high_95": high,
-                    "known_at": known.to_numpy(),
+                    "known_at": known.array,
                 }
             )
             complete = frame.index >= window - 1
@@ -86,3 +86,11 @@ def rolling_correlations(pairs: pd.DataFrame, windows: Sequence[int] = WINDOWS) 
         return pd.DataFrame(columns=COLUMNS)
     result = pd.concat(parts, ignore_index=True)
     return result.astype({"n": "int64", "window_sessions": "int64"})[COLUMNS]
+
+
+def _newest(known_at: pd.Series, window: int) -> pd.Series:
+    """Latest instant within the last `window` sessions: a value revised late is not always in the last of them."""
+    instants = pd.to_datetime(known_at, utc=True).dt.as_unit("us")
+    # Rolling works on floats; microseconds since 1970 stay exact in them until the year 2255.
+    numbers = instants.astype("int64").where(instants.notna()).rolling(window, min_periods=1).max()
+    return pd.to_datetime(numbers.astype("Int64"), unit="us", utc=True)

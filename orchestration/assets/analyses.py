@@ -1,6 +1,7 @@
 """Analyses as assets: each reads gated tables, calls a plain function, writes one table of schema analytics."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -31,7 +32,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
             ).df()
             frame = rolling_correlations(pairs)
             rows = replace_table(con, "correlations", CORRELATIONS, frame)
-        metadata: dict[str, dg.MetadataValue] = {"dagster/row_count": dg.MetadataValue.int(rows)}
+        metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
         newest = frame.sort_values("session_date").groupby(["asset", "bar", "window_sessions"]).tail(1)
         if rows:
             table = newest.drop(columns=["known_at", "method", "benchmark"]).to_markdown(index=False, floatfmt=".2f")

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import queue
+import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ WAREHOUSE_VARIABLE = "TIDEGAUGE_WAREHOUSE"
 ROOMS = ("staging", "intermediate", "marts")
 PARSED = "partial_parse.msgpack"
 FINGERPRINT = "prepared.json"
+# A copy: dbt rewrites manifest.json during every build, and a code location may be loading it just then.
+PREPARED = "prepared_manifest.json"
 PROJECT_SUFFIXES = frozenset({".sql", ".yml", ".yaml", ".csv", ".md", ".py"})
 REPORTED_EVENTS = frozenset({"LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult"})
 GLOBAL_FLAGS = (
@@ -93,7 +96,7 @@ class RoomTranslator(DagsterDbtTranslator):
 
 
 def prepare_manifest(project_dir: Path, target_dir: Path, *, warehouse: Path, log_dir: Path | None = None) -> Path:
-    """Parse the dbt project when anything it was parsed from has changed; return the path of manifest.json.
+    """Parse the dbt project when anything it was parsed from has changed; return the path of its manifest.
 
     A change is any project file added, removed or touched, another version of dbt, or another warehouse path
     (dbt writes the file's name into every relation).
@@ -102,7 +105,7 @@ def prepare_manifest(project_dir: Path, target_dir: Path, *, warehouse: Path, lo
         ManifestError: dbt could not parse the project.
     """
     project_dir, target_dir = project_dir.resolve(), target_dir.resolve()
-    manifest_path = target_dir / "manifest.json"
+    manifest_path = target_dir / PREPARED
     wanted = _fingerprint(project_dir, warehouse)
     if _prepared_fingerprint(target_dir) == wanted:
         return manifest_path
@@ -111,12 +114,11 @@ def prepare_manifest(project_dir: Path, target_dir: Path, *, warehouse: Path, lo
     from dbt.cli.main import dbtRunner
 
     with _ONE_AT_A_TIME, _warehouse_variable(warehouse):
-        # Without a partial parse: its cache does not notice every change of dbt's own version.
-        result = dbtRunner().invoke(
-            _arguments("parse", project_dir, target_dir, log_dir or target_dir.parent / "logs", "--no-partial-parse")
-        )
+        result = dbtRunner().invoke(_arguments("parse", project_dir, target_dir, log_dir or target_dir.parent / "logs"))
     if not result.success:
         raise ManifestError(f"dbt: cannot parse {project_dir}: {result.exception}") from result.exception
+    shutil.copyfile(target_dir / "manifest.json", target_dir / f"{PREPARED}.new")
+    (target_dir / f"{PREPARED}.new").replace(manifest_path)
     (target_dir / FINGERPRINT).write_text(json.dumps({"fingerprint": wanted}))
     return manifest_path
 
@@ -137,7 +139,7 @@ def _fingerprint(project_dir: Path, warehouse: Path) -> str:
 
 
 def _prepared_fingerprint(target_dir: Path) -> str | None:
-    if not all((target_dir / name).is_file() for name in ("manifest.json", PARSED, FINGERPRINT)):
+    if not all((target_dir / name).is_file() for name in (PREPARED, PARSED, FINGERPRINT)):
         return None
     try:
         found = json.loads((target_dir / FINGERPRINT).read_text())["fingerprint"]
@@ -146,13 +148,17 @@ def _prepared_fingerprint(target_dir: Path) -> str | None:
     return str(found)
 
 
-def _load_manifest(project_dir: Path, target_dir: Path, warehouse: Path) -> "Manifest":
-    """The parsed project as dbt's own object, so that a run, also one with `as_of`, never parses again."""
+def require_prepared(project_dir: Path, target_dir: Path, warehouse: Path) -> None:
+    """Raise ManifestError when the project was edited, or was never parsed, since `prepare_manifest`."""
     if _prepared_fingerprint(target_dir) != _fingerprint(project_dir, warehouse):
         raise ManifestError(
-            f"dbt: {target_dir / 'manifest.json'} is missing or older than {project_dir}: "
+            f"dbt: {target_dir / PREPARED} is missing or older than {project_dir}: "
             "reload the code location, or run prepare_manifest() before the build"
         )
+
+
+def _load_manifest(target_dir: Path) -> "Manifest":
+    """The parsed project as dbt's own object, so that a run, also one with `as_of`, never parses again."""
     from dbt.contracts.graph.manifest import Manifest
 
     return Manifest.from_msgpack((target_dir / PARSED).read_bytes())
@@ -241,7 +247,7 @@ def stream_build(
     if as_of is not None:
         arguments += ["--vars", json.dumps({"as_of": utc_text(as_of)})]
     events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    outcome: list["dbtRunnerResult | BaseException"] = []
+    outcome: list[dbtRunnerResult | BaseException] = []
 
     def listen(event: Any) -> None:
         if event.info.name in REPORTED_EVENTS:
@@ -256,7 +262,8 @@ def stream_build(
             events.put(None)
 
     with _ONE_AT_A_TIME, _warehouse_variable(warehouse):
-        manifest = _load_manifest(project_dir, target_dir, warehouse)
+        require_prepared(project_dir, target_dir, warehouse)
+        manifest = _load_manifest(target_dir)
         worker = threading.Thread(target=work, name="dbt", daemon=True)
         worker.start()
         try:
@@ -285,7 +292,9 @@ def _raise_on_failure(result: "dbtRunnerResult", project_dir: Path, target_dir: 
         if str(each.status) in {"error", "fail", "runtime error", "partial success"}
     ]
     if not failures:
-        raise DbtBuildError(f"dbt: the build failed without naming a node: see {target_dir.parent / 'logs' / 'dbt.log'}")
+        raise DbtBuildError(
+            f"dbt: the build failed without naming a node: see {target_dir.parent / 'logs' / 'dbt.log'}"
+        )
     raise DbtBuildError(f"dbt: {len(failures)} failed\n" + "\n".join(failures))
 
 
@@ -366,6 +375,7 @@ def run_models(
     if chosen.indirect_selection:
         selection.append(f"--indirect-selection={chosen.indirect_selection}")
     target_dir = home / "dbt" / "target"
+    require_prepared(project_dir.resolve(), target_dir.resolve(), warehouse)
     with connect(warehouse, read_only=False) as con:
         if require_raw_gate:
             store.require_open(con, "raw")

@@ -58,7 +58,11 @@ def mart_gate(
     context: dg.AssetCheckExecutionContext, settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge every gated mart; a selection decides which results are shown, never which are computed."""
-    yield from _evaluate(context, settings, "mart", gate.evaluate_mart_gate)
+    yield from _evaluate(context, settings, "mart", _evaluate_marts)
+
+
+def _evaluate_marts(con: duckdb.DuckDBPyConnection, now: datetime) -> list[CheckResult]:
+    return gate.evaluate_mart_gate(con, now, as_of=store.build_as_of(con))
 
 
 def _evaluate(

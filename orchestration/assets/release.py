@@ -11,10 +11,12 @@ import duckdb
 
 from orchestration import __version__
 from orchestration.quality import store
+from orchestration.quality.checks import Gate
 from orchestration.settings import PACKAGE_ROOT, Settings
 from orchestration.warehouse import connect, release
 from orchestration.warehouse.ledger import Ledger
 
+GATES: tuple[Gate, ...] = ("raw", "mart")
 VERSIONED = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "great-expectations", "pandas")
 
 
@@ -56,7 +58,9 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
 def release_facts(con: duckdb.DuckDBPyConnection, *, run_id: str, clock: datetime) -> dict[str, Any]:
     """What a manifest says beside its tables; no path and no setting is among it."""
     as_of = store.build_as_of(con)
-    terms = con.execute("select provider, licence, redistribution, attribution from catalog.sources order by 1").fetchall()
+    terms = con.execute(
+        "select provider, licence, redistribution, attribution from catalog.sources order by 1"
+    ).fetchall()
     return {
         "run_id": run_id,
         "clock": clock,
@@ -69,10 +73,12 @@ def release_facts(con: duckdb.DuckDBPyConnection, *, run_id: str, clock: datetim
                 "passed": sum(row["is_passed"] for row in results),
                 "warnings": [f"{row['asset']}: {row['name']}" for row in results if not row["is_passed"]],
             }
-            for gate in ("raw", "mart")
+            for gate in GATES
             if (results := store.last_results(con, gate))
         },
-        "terms": [dict(zip(("provider", "licence", "redistribution", "attribution"), row, strict=True)) for row in terms],
+        "terms": [
+            dict(zip(("provider", "licence", "redistribution", "attribution"), row, strict=True)) for row in terms
+        ],
     }
 
 

@@ -5,9 +5,11 @@ import importlib.metadata
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
+from pydantic import Field
 
 from orchestration.catalog import DIRECTORY, Catalog, load_catalog
 from orchestration.catalog.release import release_calendar_frame
@@ -24,7 +26,6 @@ from orchestration.warehouse.ledger import Ledger
 
 CATALOG_KEY = dg.AssetKey(["catalog"])
 CALENDAR_START = date(1990, 1, 1)
-SESSIONS_START = date(2010, 1, 1)
 
 
 class SourceFailedError(Exception):
@@ -41,7 +42,7 @@ class ExtractConfig(dg.Config):
 
     start: str | None = None
     end: str | None = None
-    only: list[str] = []
+    only: list[str] = Field(default_factory=list)
     archive: str | None = None
 
 
@@ -64,16 +65,18 @@ def catalog_tables(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult
     with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con:
         if definitions.is_current(con, digest):
             return dg.MaterializeResult(metadata={"unchanged": True, "digest": digest})
+        sessions = sessions_frame(CALENDAR_START, until)
         counts = definitions.replace(
             con,
             {
                 "series": catalog.series_frame(),
+                "datasets": catalog.datasets_frame(),
                 "assets": catalog.assets_frame(),
                 "asset_ids": catalog.asset_ids_frame(),
                 "sources": catalog.sources_frame(),
                 "release_exceptions": catalog.release_exceptions_frame(),
-                "release_calendar": release_calendar_frame(catalog.releases, CALENDAR_START, until),
-                "sessions": sessions_frame(SESSIONS_START, until),
+                "release_calendar": release_calendar_frame(catalog.releases, CALENDAR_START, until, sessions),
+                "sessions": sessions,
             },
             digest,
         )
@@ -81,7 +84,7 @@ def catalog_tables(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult
 
 
 def _digest(until: date) -> str:
-    state = hashlib.sha256(until.isoformat().encode())
+    state = hashlib.sha256(f"{until} {definitions.TABLES}".encode())
     for path in sorted(DIRECTORY.glob("*")):
         if path.suffix in {".yml", ".py"}:
             state.update(path.read_bytes())
@@ -169,7 +172,9 @@ def _windows(
     end = date.fromisoformat(config.end) if config.end else today
     given = date.fromisoformat(config.start) if config.start else None
     if (given or date.min) > end or end > today + timedelta(days=1):
-        raise ConfigurationError(f"window {config.start or '...'}..{end}: it must start before it ends, and end by {today}")
+        raise ConfigurationError(
+            f"window {config.start or '...'}..{end}: it must start before it ends, and end by {today}"
+        )
     start = window_starts(con, catalog, settings.first_day)
 
     def window(provider: str, key: str | None) -> Window:
@@ -183,9 +188,9 @@ def _circumstances(harvest: Harvest, run_id: str, now: datetime) -> raw.Load:
     return raw.Load(run_id, harvest.provider, harvest.responses, first, last, harvest.skipped)
 
 
-def _metadata(con: duckdb.DuckDBPyConnection, harvest: Harvest, count: raw.Loaded) -> dict[str, dg.MetadataValue]:
+def _metadata(con: duckdb.DuckDBPyConnection, harvest: Harvest, count: raw.Loaded) -> dict[str, dg.MetadataValue[Any]]:
     total = con.execute(f'select count(*) from raw."{count.dataset}"').fetchone() or (0,)
-    found = {
+    found: dict[str, dg.MetadataValue[Any]] = {
         "dagster/row_count": dg.MetadataValue.int(total[0]),
         "rows_seen": dg.MetadataValue.int(count.seen),
         "rows_new": dg.MetadataValue.int(count.new),
@@ -218,4 +223,3 @@ def refuse_lost_loads(con: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
             f"{len(lost)} acknowledged loads are missing from the warehouse (it was restored from an older copy, or its "
             "write-ahead log was cut): run `tidegauge replay` to rebuild it from the archive"
         )
-

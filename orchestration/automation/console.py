@@ -35,7 +35,7 @@ class _Stages(logging.Handler):
             console.print(f"  ✗ {event.step_key}", style="red", markup=False)
 
 
-@dg.logger(description="One line for each finished stage, warnings and errors.")
+@dg.logger({}, description="One line for each finished stage, warnings and errors.")
 def stages_logger(_: dg.InitLoggerContext) -> logging.Logger:
     """The logger `tidegauge run` configures instead of Dagster's own console output."""
     logger = logging.Logger(STAGES, logging.DEBUG)

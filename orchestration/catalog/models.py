@@ -391,6 +391,17 @@ class Catalog(_Entry):
         ]
         return pd.DataFrame(rows)
 
+    def datasets_frame(self) -> pd.DataFrame:
+        """`catalog.datasets`: one row per raw table."""
+        import pandas as pd
+
+        rows = [
+            (name, dataset.name, dataset.required, dataset.quarantine_limit_pct)
+            for name, provider in self.providers.items()
+            for dataset in provider.datasets
+        ]
+        return pd.DataFrame(rows, columns=["provider", "dataset", "is_required", "quarantine_limit_pct"])
+
     def assets_frame(self) -> pd.DataFrame:
         """`catalog.assets`."""
         import pandas as pd

@@ -110,6 +110,7 @@ def release_instants(
     rule: ReleaseRule, periods: Days, sessions: pd.DataFrame | None = None
 ) -> pd.DatetimeIndex:
     """The UTC instant at which each period (datetime64[D]) becomes public under the rule."""
+    import numpy as np
     import pandas as pd
 
     due = _due_days(rule, periods)
@@ -118,7 +119,9 @@ def release_instants(
         hours=int(hours), minutes=int(minutes)
     )
     # A wall time that occurs twice is taken as the later one: a fact is never dated before it was public.
-    instants = local.tz_localize(rule.zone, ambiguous=[False] * len(local), nonexistent="shift_forward")
+    instants = local.tz_localize(
+        rule.zone, ambiguous=np.zeros(len(local), dtype=bool), nonexistent="shift_forward"
+    )
     instants = instants.tz_convert("UTC").as_unit("us")
     if rule.sessions is None or not len(periods):
         return instants

@@ -41,7 +41,9 @@ class Archive:
         if not body.exists():
             _write_atomically(body, gzip.compress(exchange.body, 9, mtime=0))
         request = {
-            name: value for name, value in asdict(exchange.request).items() if name not in ("secret_params", "secret_headers")
+            name: value
+            for name, value in asdict(exchange.request).items()
+            if name not in ("secret_params", "secret_headers")
         }
         stamp = exchange.fetched_at.astimezone(UTC)
         sidecar = {
@@ -100,7 +102,9 @@ class Archive:
         try:
             body = gzip.decompress(path.read_bytes())
         except (OSError, EOFError) as error:
-            raise ArchiveError(f"archive {path}: unreadable ({type(error).__name__}): restore it or fetch again") from None
+            raise ArchiveError(
+                f"archive {path}: unreadable ({type(error).__name__}): restore it or fetch again"
+            ) from None
         if hashlib.sha256(body).hexdigest() != sha:
             raise ArchiveError(f"archive {path}: the body does not match its digest: restore it or fetch again")
         return Exchange(
@@ -121,7 +125,7 @@ def _write_atomically(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

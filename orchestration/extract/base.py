@@ -188,5 +188,3 @@ def empty_arrow(table: RawTable) -> pa.Table:
     fields: list[pa.Field[Any]] = [pa.field(name, pa.string()) for name in [*table.column_names, "_extra"]]
     fields += [pa.field("_extracted_at", pa.timestamp("us", tz="UTC")), pa.field("_response_sha256", pa.string())]
     return pa.schema(fields).empty_table()
-
-

@@ -10,9 +10,7 @@ from orchestration.extract.base import Exchange, Plan, Request, Rows, read_csv
 def requests(plan: Plan) -> Iterator[Request]:
     """The one file."""
     required = any(series.required for series in plan.series)
-    yield Request(
-        "cboe", "VIX history", "/api/global/us_indices/daily_prices/VIX_History.csv", required=required
-    )
+    yield Request("cboe", "VIX history", "/api/global/us_indices/daily_prices/VIX_History.csv", required=required)
 
 
 def parse(exchange: Exchange) -> Rows:

@@ -35,7 +35,9 @@ def parse(exchange: Exchange) -> Rows:
     if header[0] not in DATE_COLUMNS:
         require_keys(exchange, "the file", header, DATE_COLUMNS[:1])
     if header[1:] != [series]:
-        raise problem(exchange, f"the file is about {', '.join(header[1:])}, not {series}", "ask for one series at a time")
+        raise problem(
+            exchange, f"the file is about {', '.join(header[1:])}, not {series}", "ask for one series at a time"
+        )
     rows = [{"series_id": series, "observation_date": day, "value": value} for day, value in lines]
     return {"fredgraph_observations": rows}
 

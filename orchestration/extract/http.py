@@ -64,7 +64,8 @@ class Client:
         self._session = requests.Session()
         self._session.headers["User-Agent"] = USER_AGENT
         # A mirror on this machine needs no politeness; a host of somebody else's always gets it.
-        limit = None if is_loopback(self._base) else provider.rate_limit
+        limit = provider.rate_limit_with_key if settings.api_key(provider.provider) else None
+        limit = None if is_loopback(self._base) else limit or provider.rate_limit
         self._limiter = Limiter(Rate(limit.requests, int(limit.per_seconds * Duration.SECOND))) if limit else None
         self.tries = 0
 
@@ -103,9 +104,7 @@ class Client:
         asked = getattr(error, "retry_after", None)
         if asked is not None:
             return float(min(max(asked, 0.0), longest))
-        return float(
-            wait_random_exponential(multiplier=self._settings.http_backoff_seconds, max=longest)(state)
-        )
+        return float(wait_random_exponential(multiplier=self._settings.http_backoff_seconds, max=longest)(state))
 
     def _tell(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

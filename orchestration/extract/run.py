@@ -77,7 +77,7 @@ class _Basket:
     def __init__(self, provider: str) -> None:
         self.harvest = Harvest(provider, {})
         self._parts: dict[str, list[pa.Table]] = {table.name: [] for table in tables_of(provider)}
-        self._bodies: dict[str, str] = {}
+        self._bodies: dict[str, Request] = {}
 
     def judge(self, exchange: Exchange) -> tuple[int, dict[str, tuple[pa.Table, set[str]]]]:
         """Parse and check; raises what the parser raises."""
@@ -96,12 +96,12 @@ class _Basket:
         if count == 0 and not exchange.request.may_be_empty:
             raise problem(exchange, "no rows in the window", "check the window, or mark it may_be_empty in the catalog")
         twin = self._bodies.get(exchange.sha256)
-        if count and twin and twin != _identity(exchange.request):
-            raise problem(exchange, f"the same body came for {twin}", "the source repeats an answer: try again later")
+        if count and twin and not _same(twin, exchange.request):
+            raise problem(exchange, f"the same body came for {twin.label}", "the source repeats an answer: try later")
         return count, tables
 
     def add(self, exchange: Exchange, tables: Mapping[str, tuple[pa.Table, set[str]]]) -> None:
-        self._bodies[exchange.sha256] = _identity(exchange.request)
+        self._bodies[exchange.sha256] = exchange.request
         for name, (table, unknown) in tables.items():
             self._parts[name].append(table)
             if unknown:
@@ -111,13 +111,14 @@ class _Basket:
 
     def finish(self) -> Harvest:
         self.harvest.tables = {
-            name: pa.concat_tables(parts) if parts else empty_arrow(RAW_TABLES[name]) for name, parts in self._parts.items()
+            name: pa.concat_tables(parts) if parts else empty_arrow(RAW_TABLES[name])
+            for name, parts in self._parts.items()
         }
         return self.harvest
 
 
-def _identity(request: Request) -> str:
-    return f"{request.label} {sorted(request.params.items())}" if request.params else request.label
+def _same(one: Request, other: Request) -> bool:
+    return (one.path, one.params, one.context) == (other.path, other.params, other.context)
 
 
 def active_providers(settings: Settings, only: tuple[str, ...] = ()) -> dict[str, str | None]:
@@ -139,7 +140,10 @@ def active_providers(settings: Settings, only: tuple[str, ...] = ()) -> dict[str
     if only:
         if "fred" in only and reasons["fred"]:
             raise ConfigurationError("fred needs a key: set TIDEGAUGE_FRED_API_KEY, or ask for fredgraph instead")
-        reasons = {name: (None if name == "fredgraph" else reasons[name]) if name in only else "not asked for (--only)" for name in reasons}
+        reasons = {
+            name: (None if name == "fredgraph" else reasons[name]) if name in only else "not asked for (--only)"
+            for name in reasons
+        }
     return reasons
 
 
@@ -223,7 +227,10 @@ def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest
                 in_a_row += not isinstance(error, PermanentError)
                 if error.whole_provider or in_a_row >= GIVE_UP_AFTER:
                     basket.harvest.failures += [
-                        (PermanentError(name, later.label, f"not asked, {name} is unusable in this run"), later.required)
+                        (
+                            PermanentError(name, later.label, f"not asked, {name} is unusable in this run"),
+                            later.required,
+                        )
                         for later in queue[done + 1 :]
                     ]
                     break
@@ -266,4 +273,3 @@ def _archive(archive: Archive, exchange: Exchange, error: str | None) -> None:
 def first_fetch(harvest: Harvest, fallback: datetime) -> tuple[datetime, datetime]:
     """First and last fetch instant of a harvest."""
     return (min(harvest.fetched), max(harvest.fetched)) if harvest.fetched else (fallback, fallback)
-

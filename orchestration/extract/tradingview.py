@@ -53,5 +53,7 @@ def _bar_date(exchange: Exchange, stamp: str) -> date:
         return datetime.fromisoformat(stamp).date()
     except (ValueError, OverflowError, OSError):
         raise problem(
-            exchange, f"time {stamp!r} is neither unix seconds nor an ISO date", "export the chart again with ISO or UNIX time"
+            exchange,
+            f"time {stamp!r} is neither unix seconds nor an ISO date",
+            "export the chart again with ISO or UNIX time",
         ) from None

@@ -144,9 +144,9 @@ _RECONCILIATIONS = {
 }
 _MARTS: dict[str, dict[str, tuple[str, str]]] = {
     "market_caps": {
-        "keys": ("one row per asset and day", "read the model's joins: an asset matches twice"),
+        "keys": ("one row per asset, day and source", "read the model's joins: an asset matches twice"),
         "values": (
-            "price, supply and cap are not negative and cap equals price times supply within 1 %",
+            "price, supply and cap are not negative, and cap is price times supply (within 1 % for 97 % of rows)",
             "look the asset up in raw: a provider's row is inconsistent, or identity joins two coins",
         ),
         "time": ("no day and no known_at lies after the build's instant", "the model reads rows of the future"),
@@ -183,7 +183,7 @@ _MARTS: dict[str, dict[str, tuple[str, str]]] = {
     "unlocks": {
         "keys": ("one row per token, event and source", "read the model's key: two events share it"),
         "values": (
-            "amounts are not zero and percentages lie between -100 and 100",
+            "no event is more than 105 % of the maximum supply, and nearly none ten times the circulating one",
             "a denominator is missing or a linear rate is read as an amount",
         ),
         "time": ("no known_at lies after the build's instant", "the model reads rows of the future"),

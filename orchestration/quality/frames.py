@@ -43,7 +43,9 @@ def columns_of(con: duckdb.DuckDBPyConnection, schema: str) -> dict[str, dict[st
 
 def raw_tables(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Per raw table: missing columns, duplicate keys, and the quarantined share of its last run's loads."""
-    limits = dict(con.execute("select dataset, quarantine_limit_pct / 100 from catalog.datasets").fetchall())
+    limits: dict[str, float] = {}
+    if "datasets" in columns_of(con, "catalog"):
+        limits = dict(con.execute("select dataset, quarantine_limit_pct / 100 from catalog.datasets").fetchall())
     present = columns_of(con, "raw")
     found = []
     for table in RAW_TABLES.values():
@@ -158,6 +160,7 @@ _OBSERVATIONS = {
 # the neighbours agree with each other (or it is the newest). Moves below 2 % of the local level are noise near zero.
 # On 210,000 real observations a factor of seven finds no false alarm, and nine in ten ten-fold slips that pass the
 # limits of the series on an absolute scale.
+# Across a gap longer than a value may be carried there is no neighbourhood.
 # A fall below a fifth is measured the other way round: with a limit of one or more, |x/prev - 1| never sees a slip
 # that makes a number ten times too small. A predecessor of zero has no relative distance.
 _JUMPS = """
@@ -178,6 +181,7 @@ paired as (
 select
     paired.* exclude (following, level), series.plausible_min, series.plausible_max, series.jump_limit,
     case
+        when period_date - previous_date > greatest(30, carry_days) then null
         when series.jump_kind = 'absolute' then abs(value - previous)
         when previous = 0 then null
         when value / previous > 0 and value / previous < 0.2 then previous / value - 1
@@ -185,6 +189,7 @@ select
     end as jump,
     case
         when value > 0 and previous > 0 and abs(value - previous) >= 0.02 * level
+            and period_date - previous_date <= greatest(30, carry_days)
             and (following is null or following / previous between 0.5 and 2)
             then greatest(value / previous, previous / value)
     end as slip_factor
@@ -196,7 +201,10 @@ from paired left join catalog.series using (series_id)
 def observations(con: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> Iterator[str]:
     """A temporary table with the current observations of these raw tables; yields its name."""
     wanted = [table for table in SERIES_TABLES if table in set(tables)]
-    parts = [f"select '{t}' as dataset, series_id, period_date, value, _extracted_at from ({_OBSERVATIONS[t]})" for t in wanted]
+    parts = [
+        f"select '{t}' as dataset, series_id, period_date, value, _extracted_at from ({_OBSERVATIONS[t]})"
+        for t in wanted
+    ]
     nothing = (
         "select null::varchar as dataset, null::varchar as series_id, null::date as period_date, "
         "null::double as value, null::timestamptz as _extracted_at where false"
@@ -247,7 +255,7 @@ def series_rows(con: duckdb.DuckDBPyConnection, now: datetime) -> pd.DataFrame:
                     )
                 end as next_period
             from catalog.series left join newest using (series_id)
-            where not coalesce(is_retired, false) and dataset in ({', '.join(repr(t) for t in SERIES_TABLES)})
+            where not coalesce(is_retired, false) and dataset in ({", ".join(repr(t) for t in SERIES_TABLES)})
         ),
         due as (
             select expected.*, coalesce(x.known_at, c.known_at) + to_days(freshness_grace_days) as due_at
@@ -364,3 +372,111 @@ def _names(columns: Iterable[str]) -> str:
 def _one(con: duckdb.DuckDBPyConnection, sql: str) -> Any:
     row = con.execute(sql).fetchone()
     return row[0] if row else None
+
+
+# ------------------------------------------------------------------ marts
+
+MART_KEYS = {
+    "market_caps": ("asset_id", "day", "source"),
+    "market_cap_totals": ("index_id", "source", "day"),
+    "liquidity": ("day",),
+    "unlocks": ("event_id", "source"),
+    "equity_returns": ("index_id", "session_date"),
+}
+# The day a row describes, where that day may not lie ahead (unlocks are scheduled ahead).
+_MART_DAYS = {
+    "market_caps": "day",
+    "market_cap_totals": "day",
+    "liquidity": "day",
+    "equity_returns": "session_date",
+}
+_MART_VALUES = {
+    "market_caps": """
+        market_cap_usd, least(price_usd, supply_tokens, market_cap_usd) as lowest,
+        case when price_usd * supply_tokens > 0 then abs(market_cap_usd / (price_usd * supply_tokens) - 1) end
+            as cap_deviation""",
+    "market_cap_totals": """
+        market_cap_usd, case when index_id = 'TOTAL' then coverage_pct end as coverage_pct""",
+    "liquidity": """
+        * exclude (day, known_at),
+        abs(net_liquidity_daily_usd - (released_fed_assets_usd - tga_daily_close_usd - rrp_usd)) as daily_difference,
+        abs(net_liquidity_wednesday_usd - (fed_assets_usd - tga_wednesday_usd - rrp_usd)) as wednesday_difference,
+        abs(net_liquidity_week_average_usd - (fed_assets_usd - tga_week_average_usd - rrp_usd))
+            as week_average_difference""",
+    "unlocks": "amount_tokens, circulating_pct, max_supply_pct",
+    "equity_returns": "close_local, close_usd, log_return, abs(log_return) as move",
+}
+
+
+def newest_instant(con: duckdb.DuckDBPyConnection, now: datetime, as_of: datetime | None) -> datetime:
+    """The instant nothing in the marts may lie after: the build's `as_of`, else the clock or the last fetch."""
+    if as_of is not None:
+        return as_of
+    fetched: datetime | None = _one(con, "select max(last_fetched_at) from raw.loads")
+    return max(now, fetched) if fetched else now
+
+
+def mart_rows(con: duckdb.DuckDBPyConnection, mart: str, instant: datetime) -> pd.DataFrame:
+    """Every row of a mart with its key, what its checks look at, its copies and how far it lies ahead of `instant`."""
+    key, day = MART_KEYS[mart], _MART_DAYS.get(mart)
+    ahead = "date_diff('second', $instant::timestamptz, known_at)::double"
+    days = (
+        f"date_diff('day', ($instant::timestamptz at time zone 'UTC')::date, {day})::double" if day else "null::double"
+    )
+    values = _MART_VALUES[mart]
+    return con.execute(
+        f"select {_names(key)}, known_at, {values}, {ahead} as known_ahead_seconds, {days} as days_ahead, "
+        f"count(*) over (partition by {_names(key)})::double as copies from marts.{mart} "
+        f"order by {f'{day} desc, ' if day else ''}{_names(key)}",
+        {"instant": instant},
+    ).df()
+
+
+def total_parts(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Per source and day: the five totals side by side, and the sum of the constituents our TOTAL says it has."""
+    return rows(
+        con,
+        """
+        with totals as (
+            pivot (select source, day, index_id, market_cap_usd from marts.market_cap_totals)
+            on index_id in ('TOTAL', 'TOTAL2', 'TOTAL3', 'TOTALES', 'TOTAL3ES')
+            using max(market_cap_usd) group by source, day
+        ),
+        sizes as (
+            select source, day, constituents from marts.market_cap_totals
+            where index_id = 'TOTAL' and constituents is not null
+        ),
+        ranked as (
+            select source, day, market_cap_usd,
+                row_number() over (partition by source, day order by market_cap_usd desc, asset_id) as place
+            from marts.market_caps where asset_class <> 'wrapped' and market_cap_usd is not null
+        ),
+        sums as (
+            select sizes.source, sizes.day, sum(ranked.market_cap_usd) as constituents_usd
+            from sizes inner join ranked
+                on sizes.source = 'tidegauge_' || ranked.source and sizes.day = ranked.day
+                and ranked.place <= sizes.constituents
+            group by sizes.source, sizes.day
+        )
+        select
+            source, day, "TOTAL" as total, "TOTAL2" as total2, "TOTAL3" as total3, "TOTALES" as totales,
+            "TOTAL3ES" as total3es, constituents_usd, abs(constituents_usd / "TOTAL" - 1) as sum_deviation
+        from totals left join sums using (source, day)
+        order by day desc, source
+        """,
+    )
+
+
+def liquidity_ages(con: duckdb.DuckDBPyConnection, instant: datetime) -> pd.DataFrame:
+    """One row: days from the newest day, and from the newest daily net liquidity, to `instant`."""
+    return con.execute(
+        """
+        select
+            max(day) as newest_day, max(day) filter (where net_liquidity_daily_usd is not null) as newest_net_liquidity,
+            date_diff('day', max(day), any_value(today))::double as age_days,
+            date_diff('day', max(day) filter (where net_liquidity_daily_usd is not null), any_value(today))::double
+                as net_liquidity_age_days
+        from marts.liquidity cross join (select ($instant::timestamptz at time zone 'UTC')::date as today)
+        """,
+        {"instant": instant},
+    ).df()

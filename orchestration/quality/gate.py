@@ -6,7 +6,7 @@ Nothing is written here (`store` keeps results) and nothing is blocked here (`st
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -179,13 +179,20 @@ def _judge_observations(observed: pd.DataFrame) -> dict[tuple[str, str], _Findin
     found: dict[tuple[str, str], _Finding] = {}
     counts = observed["dataset"].value_counts()
     for check, (positions, columns) in shown.items():
-        bad = observed.iloc[positions]
+        bad = _without_echoes(observed.iloc[positions]) if check != "range" else observed.iloc[positions]
         for table, count in counts.items():
             failing = bad.loc[bad["dataset"] == table, columns]
             found[str(table), check] = _Finding(
                 failing.empty, observed={"observations": int(count)}, failing=failing, failing_count=len(failing)
             )
     return found
+
+
+def _without_echoes(bad: pd.DataFrame) -> pd.DataFrame:
+    """Rows that differ from their predecessor because that one is wrong say nothing new: show the wrong one."""
+    wrong = set(zip(bad["dataset"], bad["series_id"], bad["period_date"], strict=True))
+    echo = [key in wrong for key in zip(bad["dataset"], bad["series_id"], bad["previous_date"], strict=True)]
+    return bad[~pd.Series(echo, index=bad.index, dtype=bool)]
 
 
 def _judge_series(series: pd.DataFrame) -> dict[tuple[str, str], _Finding]:
@@ -289,6 +296,177 @@ def _deviation(measure: str, reported: float, compared: float) -> float:
     return reported / compared if measure == "ratio" else abs(reported / compared - 1)
 
 
+# ------------------------------------------------------------------ mart gate
+
+# Plausible limits in the mart's own unit: wide enough for history since 1990, narrow enough for a wrong unit.
+LIQUIDITY_LIMITS: dict[str, tuple[float, float]] = {
+    "fed_assets_usd": (1e11, 2e13),
+    "released_fed_assets_usd": (1e11, 2e13),
+    "tga_daily_close_usd": (0, 4e12),
+    "tga_wednesday_usd": (0, 4e12),
+    "tga_week_average_usd": (0, 4e12),
+    "rrp_usd": (0, 5e12),
+    "net_liquidity_daily_usd": (1e11, 2e13),
+    "net_liquidity_wednesday_usd": (1e11, 2e13),
+    "net_liquidity_week_average_usd": (1e11, 2e13),
+    "m2_usd": (1e12, 1e14),
+    "stablecoins_usd": (0, 5e12),
+    "policy_rate_lower_pct": (-2, 25),
+    "policy_rate_upper_pct": (-2, 25),
+    "effr_pct": (-2, 25),
+    "sofr_pct": (-2, 25),
+    "yield_2y_pct": (-2, 25),
+    "yield_10y_pct": (-2, 25),
+    "real_yield_10y_pct": (-5, 15),
+    "breakeven_10y_pct": (-5, 15),
+    "inflation_12m_pct": (-15, 30),
+    "cpi_index": (10, 2000),
+    "dollar_broad_index": (50, 250),
+    "dollar_dxy_index": (50, 250),
+    "vix_index": (5, 150),
+}
+# Coin Metrics' community tier lists some dozens of coins and drops them over time: its sum is partial by design.
+PARTIAL_SOURCES = frozenset({"tidegauge_coinmetrics"})
+COVERAGE_PCT = (70.0, 130.0)
+
+_MART_RULES: dict[str, dict[str, list[Rule]]] = {
+    "market_caps": {
+        "values": [
+            Between("not_negative", "lowest", minimum=0),
+            # CoinGecko rounds price and supply and stamps them a little apart.
+            Between("cap", "cap_deviation", maximum=0.01, mostly=0.97),
+            Between("cap_far", "cap_deviation", maximum=0.5, mostly=0.995),
+        ]
+    },
+    "market_cap_totals": {"values": [Between("positive", "market_cap_usd", minimum=1)]},
+    "liquidity": {
+        "values": [Between(name, name, *limits) for name, limits in LIQUIDITY_LIMITS.items()],
+        "net_liquidity": [
+            Between(name, f"{name}_difference", maximum=1) for name in ("daily", "wednesday", "week_average")
+        ],
+    },
+    "unlocks": {
+        "values": [
+            Between("circulating", "circulating_pct", minimum=-100, maximum=1000, mostly=0.99),
+            Between("max_supply", "max_supply_pct", minimum=-105, maximum=105),
+        ]
+    },
+    "equity_returns": {"values": [Between("close", "close_local", minimum=0.01), Between("move", "move", maximum=0.3)]},
+}
+_TIME_RULES: list[Rule] = [
+    Between("known", "known_ahead_seconds", maximum=0),
+    Between("day", "days_ahead", maximum=0),
+]
+
+
+def evaluate_mart_gate(
+    con: duckdb.DuckDBPyConnection, now: datetime, *, as_of: datetime | None = None
+) -> list[CheckResult]:
+    """Judge the marts; one result for every check in MART_CHECKS, in that order.
+
+    as_of: the instant the marts were built for; nothing in them may be known later. None: `now`.
+
+    Raises:
+        GateError: the gate could not be evaluated, which counts as closed.
+    """
+    findings: dict[tuple[str, str], _Finding] = {}
+    with _evaluating("mart"):
+        instant = frames.newest_instant(con, now, as_of)
+        for mart, rules in _MART_RULES.items():
+            findings |= _judge_mart(mart, frames.mart_rows(con, mart, instant), rules)
+        findings["market_cap_totals", "parts"] = _judge_parts(frames.total_parts(con))
+        findings["liquidity", "freshness"] = _judge_ages(frames.liquidity_ages(con, instant))
+    return [_result(spec, findings[spec.asset.removeprefix("marts/"), spec.name]) for spec in MART_CHECKS]
+
+
+def _judge_mart(mart: str, rows: pd.DataFrame, rules: Mapping[str, Sequence[Rule]]) -> dict[tuple[str, str], _Finding]:
+    checks: dict[str, list[Rule]] = {"keys": [Between("keys", "copies", maximum=1)], "time": list(_TIME_RULES)}
+    checks |= {name: list(each) for name, each in rules.items()}
+    if mart == "market_cap_totals":
+        checks["coverage"] = [Between("coverage", "coverage_pct", *COVERAGE_PCT)]
+    if rows.empty:
+        return {(mart, name): _empty_mart(mart) for name in checks}
+    verdicts = judge(rows, [rule for each in checks.values() for rule in each], what=f"marts_{mart}")
+    found = {}
+    for name, each in checks.items():
+        failing = _failing_rows(rows, mart, each, verdicts)
+        severity: Severity = "error"
+        note = ""
+        if name == "coverage":
+            compared = rows["coverage_pct"].notna()
+            if not compared.any():
+                found[mart, name] = _not_applicable("no published total shares a day with ours")
+                continue
+            if not failing.empty and set(failing["source"]) <= PARTIAL_SOURCES:
+                severity, note = "warn", "only sums that are partial by design lie outside"
+        found[mart, name] = _Finding(
+            failing.empty,
+            severity=severity,
+            note=note,
+            observed={"rows": len(rows)},
+            failing=failing,
+            failing_count=len(failing),
+        )
+    return found
+
+
+def _empty_mart(mart: str) -> _Finding:
+    if mart in {"liquidity", "market_caps"}:
+        return _Finding(passed=False, note="the mart is empty")
+    return _not_applicable("the mart is empty: its sources are optional")
+
+
+def _failing_rows(
+    rows: pd.DataFrame, mart: str, rules: Sequence[Rule], verdicts: Mapping[str, Verdict]
+) -> pd.DataFrame:
+    """Key, offending column and value of every row that breaks a rule which does not hold as a whole."""
+    key = list(frames.MART_KEYS[mart])
+    parts = []
+    for rule in rules:
+        if verdicts[rule.name].passed or not isinstance(rule, Between):
+            continue
+        bad = rows.iloc[verdicts[rule.name].positions]
+        parts.append(bad[key].assign(column=rule.column, value=bad[rule.column], known_at=bad["known_at"]))
+    return pd.concat(parts) if parts else rows.iloc[:0][key]
+
+
+def _judge_parts(parts: pd.DataFrame) -> _Finding:
+    if parts.empty:
+        return _not_applicable("no totals yet")
+    rules: list[Rule] = [
+        AtLeast("total_total2", "total", "total2"),
+        AtLeast("total2_total3", "total2", "total3"),
+        AtLeast("total_totales", "total", "totales"),
+        AtLeast("total3_total3es", "total3", "total3es"),
+        Between("sum", "sum_deviation", maximum=1e-6),
+    ]
+    verdicts = judge(parts, rules, what="marts_total_parts")
+    bad = parts.iloc[sorted({position for verdict in verdicts.values() for position in verdict.positions})]
+    return _Finding(
+        bad.empty,
+        observed={"days": len(parts), "worst_sum_deviation": parts["sum_deviation"].max()},
+        failing=bad,
+        failing_count=len(bad),
+    )
+
+
+def _judge_ages(ages: pd.DataFrame) -> _Finding:
+    # An empty mart has no age; that is as stale as can be.
+    ages = ages.assign(
+        age_days=ages["age_days"].astype(float).fillna(math.inf),
+        net_liquidity_age_days=ages["net_liquidity_age_days"].astype(float).fillna(math.inf),
+    )
+    verdicts = judge(
+        ages,
+        [Between("day", "age_days", maximum=7), Between("net_liquidity", "net_liquidity_age_days", maximum=10)],
+        what="marts_liquidity_ages",
+    )
+    passed = all(verdict.passed for verdict in verdicts.values())
+    return _Finding(
+        passed, observed=dict(ages.iloc[0]), failing=None if passed else ages, failing_count=0 if passed else 1
+    )
+
+
 # ------------------------------------------------------------------ results
 
 
@@ -303,7 +481,9 @@ class _evaluating:
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: Any) -> None:
         if isinstance(problem, Exception) and not isinstance(problem, GateError):
-            raise GateError(f"{self.gate} gate could not be evaluated: {type(problem).__name__}: {problem}") from problem
+            raise GateError(
+                f"{self.gate} gate could not be evaluated: {type(problem).__name__}: {problem}"
+            ) from problem
 
 
 def _result(spec: CheckSpec, finding: _Finding) -> CheckResult:

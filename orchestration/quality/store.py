@@ -83,8 +83,7 @@ def start_build(
     create_tables(con)
     build_id = uuid.uuid4().hex
     con.execute(
-        "insert into quality.builds values "
-        "((select count(*) + 1 from quality.builds), ?, ?, ?, ?, ?, 'started', ?)",
+        "insert into quality.builds values ((select count(*) + 1 from quality.builds), ?, ?, ?, ?, ?, 'started', ?)",
         [build_id, run_id, raw_state(con), as_of, is_full, started_at],
     )
     return build_id
@@ -189,9 +188,7 @@ def store_crash(
         remedy="Fix the cause and evaluate the gate again.",
         note=f"{type(problem).__name__}: {problem}",
     )
-    store_results(
-        con, [crash], gate=gate, run_id=run_id, state=current_state(con, gate), evaluated_at=evaluated_at
-    )
+    store_results(con, [crash], gate=gate, run_id=run_id, state=current_state(con, gate), evaluated_at=evaluated_at)
 
 
 def last_results(con: duckdb.DuckDBPyConnection, gate: Gate) -> list[dict[str, Any]]:

@@ -35,7 +35,9 @@ def replace_table(
     con.begin()
     try:
         con.execute("create schema if not exists analytics")
-        con.execute(f"create or replace table analytics.{name} ({', '.join(f'{c} {t}' for c, (t, _) in columns.items())})")
+        con.execute(
+            f"create or replace table analytics.{name} ({', '.join(f'{c} {t}' for c, (t, _) in columns.items())})"
+        )
         con.register("frame", frame)
         con.execute(f"insert into analytics.{name} select {', '.join(columns)} from frame")
         con.unregister("frame")

@@ -17,6 +17,11 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 # Nothing is ever downloaded: with the default, a query on an https:// path fetches an extension first.
 CONFIG = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
+# DuckDB's words for a file held by another process. Searching for "lock" alone is not enough: the text of a failed
+# checksum says "in block at location", and any path may contain it.
+LOCKED = re.compile(r"Could not set lock|Conflicting lock|being used by another process")
+DAMAGED = re.compile(r"Corrupt database file|Could not read enough bytes|Corrupt WAL file")
+
 
 class WarehouseError(Exception):
     """A warehouse file that cannot be used as it is."""
@@ -45,7 +50,12 @@ def connect(
     if read_only and not path.exists():
         raise WarehouseError(f"{path}: there is no warehouse here yet: run `tidegauge run` or `tidegauge demo` first")
     if not read_only:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WarehouseError(
+                f"{path.parent}: cannot be made ({error.strerror}): set TIDEGAUGE_HOME to a folder of your own"
+            ) from None
     retrying = Retrying(
         retry=retry_if_exception_type(WarehouseBusyError),
         stop=stop_after_delay(wait_seconds),
@@ -59,6 +69,11 @@ def connect(
             con.execute("set enable_external_access = false")
             con.execute("set lock_configuration = true")
         yield con
+    except duckdb.Error as error:
+        # Damage of a data block shows only when the block is read.
+        if DAMAGED.search(str(error)):
+            raise _damaged(path, str(error)) from None
+        raise
     finally:
         con.close()
 
@@ -68,13 +83,17 @@ def _open(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(str(path), read_only=read_only, config=dict(CONFIG))
     except (duckdb.IOException, duckdb.ConnectionException, duckdb.SerializationException) as error:
         text = str(error)
-        if "lock" in text.lower():
+        if LOCKED.search(text):
             holder = re.search(r"PID (\d+)", text)
             who = f"process {holder[1]}" if holder else "another process"
             raise WarehouseBusyError(f"{path}: in use by {who}: wait for it, or stop it") from None
         if "different configuration" in text:
             raise WarehouseBusyError(f"{path}: in use in this process: close the other connection first") from None
-        raise WarehouseError(
-            f"{path}: cannot be opened ({text.splitlines()[0][:200]}): keep the file aside and rebuild it with "
-            "`tidegauge replay`, the archive holds everything that was fetched"
-        ) from None
+        raise _damaged(path, text) from None
+
+
+def _damaged(path: Path, text: str) -> WarehouseError:
+    return WarehouseError(
+        f"{path}: cannot be read ({text.splitlines()[0][:200]}): keep the file aside and rebuild it with "
+        "`tidegauge replay`, the archive holds everything that was fetched"
+    )

@@ -12,7 +12,9 @@ from orchestration.catalog.tables import tables_of
 from orchestration.warehouse.raw import newest_periods
 
 
-def window_starts(con: duckdb.DuckDBPyConnection, catalog: Catalog, first_day: date) -> Callable[[str, str | None], date]:
+def window_starts(
+    con: duckdb.DuckDBPyConnection, catalog: Catalog, first_day: date
+) -> Callable[[str, str | None], date]:
     """A function (provider, series key or None) -> first day to ask for.
 
     That is the newest day held minus the look-back of the series (late and revised values land inside it), or

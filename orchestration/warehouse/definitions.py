@@ -20,6 +20,7 @@ TABLES: dict[str, str] = {
         carry_days integer, is_required boolean, may_be_empty boolean, is_retired boolean, revision_policy varchar,
         plausible_min double, plausible_max double, jump_limit double, jump_kind varchar, freshness_grace_days integer,
         licence varchar, redistribution varchar, attribution varchar""",
+    "datasets": "provider varchar, dataset varchar, is_required boolean, quarantine_limit_pct double",
     "release_exceptions": "series_id varchar, period_date date, known_at timestamptz",
     "release_calendar": "release_rule varchar, period_date date, known_at timestamptz",
     "sessions": "calendar varchar, session_date date, open_at timestamptz, close_at timestamptz",

@@ -47,11 +47,8 @@ class Ledger:
         """
         previous = GENESIS
         for number, text in enumerate(self._lines(), 1):
-            try:
-                line = json.loads(text)
-                stated = line.pop("hash")
-            except (ValueError, KeyError):
-                raise LedgerError(f"{self.path}: line {number} is unreadable: restore the file from a backup") from None
+            line = self._read(number, text)
+            stated = line.pop("hash")
             if line["previous"] != previous or _digest(line) != stated:
                 raise LedgerError(f"{self.path}: line {number} was changed or its predecessor removed")
             previous = stated
@@ -60,19 +57,27 @@ class Ledger:
     def _lines(self) -> list[str]:
         if not self.path.exists():
             return []
-        text = self.path.read_text("utf-8")
-        return text[: text.rfind("\n") + 1].splitlines()
+        data = self.path.read_bytes()
+        return data[: data.rfind(b"\n") + 1].decode("utf-8", "replace").splitlines()
+
+    def _read(self, number: int, text: str) -> dict[str, Any]:
+        try:
+            line = json.loads(text)
+        except ValueError:
+            line = None
+        if not isinstance(line, dict) or not {"hash", "previous"} <= line.keys():
+            raise LedgerError(f"{self.path}: line {number} is unreadable: restore the file from a backup")
+        return line
 
     def _last_hash(self) -> str:
-        lines = self._lines()
-        if not lines:
-            # A torn line left by a crash would glue itself to the next one.
-            self.path.write_text("", "utf-8")
+        if not self.path.exists():
             return GENESIS
-        torn = not self.path.read_bytes().endswith(b"\n")
-        if torn:
-            self.path.write_text("\n".join(lines) + "\n", "utf-8")
-        return str(json.loads(lines[-1])["hash"])
+        # A torn line left by a crash would glue itself to the next one. Cutting it off leaves the rest untouched.
+        whole = self.path.read_bytes().rfind(b"\n") + 1
+        if whole < self.path.stat().st_size:
+            os.truncate(self.path, whole)
+        lines = self._lines()
+        return str(self._read(len(lines), lines[-1])["hash"]) if lines else GENESIS
 
 
 def _digest(line: dict[str, Any]) -> str:

@@ -111,6 +111,8 @@ def _load_one(con: duckdb.DuckDBPyConnection, load: Load, batch: Batch) -> Loade
     content = "row(" + ", ".join(_q(c.name) for c in table.columns if c.versioned and c.name not in table.key) + ")"
     if content == "row()":
         content = "row(1)"
+    # Copies of one row may differ in what makes no version; which of them is kept must not depend on their order.
+    ties = ", ".join(["_response_sha256", "_extra", *(_q(c.name) for c in table.columns if not c.versioned)])
     con.register("arrived", batch.rows)
     con.execute(
         f"""
@@ -124,7 +126,8 @@ def _load_one(con: duckdb.DuckDBPyConnection, load: Load, batch: Batch) -> Loade
                 else reason
             end as reason
         from judged
-        window same as (partition by _response_sha256, _extracted_at, {key}, reason)
+        -- Pages fetched at one instant count as one answer: nothing tells which of their values is the newer.
+        window same as (partition by _extracted_at, {key}, reason)
         """
     )
     con.unregister("arrived")
@@ -139,6 +142,7 @@ def _load_one(con: duckdb.DuckDBPyConnection, load: Load, batch: Batch) -> Loade
             select 1 from raw.quarantine as kept
             where kept.dataset = $dataset and kept.reason = refused.reason and kept.payload_md5 = md5(refused.payload)
         )
+        order by reason, payload, _extracted_at, _response_sha256
         """,
         {"load_id": load_id, "dataset": table.name, "run_id": load.run_id},
     )
@@ -154,10 +158,10 @@ def _load_one(con: duckdb.DuckDBPyConnection, load: Load, batch: Batch) -> Loade
         compared as (
             select
                 *,
-                row_number() over (partition by {key} order by _extracted_at, is_incoming) = 1 as is_first,
-                {content} is distinct from lag({content}) over (partition by {key} order by _extracted_at, is_incoming)
-                    as is_different
+                row_number() over story = 1 as is_first,
+                {content} is distinct from lag({content}) over story as is_different
             from history
+            window story as (partition by {key} order by _extracted_at, is_incoming, {ties})
         )
         select * from compared where is_incoming and (is_first or is_different)
         """
@@ -217,7 +221,9 @@ def _instant(column: Column) -> str:
     """SQL that reads the column as an instant, null when it does not read so."""
     name = _q(column.name)
     return {
-        "date": f"try_cast(try_cast({name} as date) as timestamptz)",
+        # The cast alone accepts "2024-01-05 junk" and "2024-1-5", which would be a second key for the same day.
+        "date": f"case when regexp_full_match({name}, '\\d{{4}}-\\d\\d-\\d\\d') then "
+        f"try_cast(try_cast({name} as date) as timestamptz) end",
         "us_date": f"try_cast(try_strptime({name}, '%m/%d/%Y') as timestamptz)",
         "unix": f"try(to_timestamp(try_cast({name} as double)))",
         "instant": f"try_cast({name} as timestamptz)",
@@ -250,9 +256,10 @@ def _reason(table: RawTable) -> str:
         instant = _instant(column)
         branches.append(f"when {given} and {instant} is null then {_literal(f'{label} is not a time')}")
         branches.append(f"when {instant} < timestamptz '1900-01-01' then {_literal(f'{label} is before 1900')}")
-        if not column.future:
-            # One day of grace: Asian session dates run ahead of UTC.
-            branches.append(
-                f"when {instant} > _extracted_at + interval 1 day then {_literal(f'{label} lies in the future')}"
-            )
+        # One day of grace: Asian session dates run ahead of UTC. A schedule may lie ahead, but milliseconds read as
+        # seconds lie tens of thousands of years ahead.
+        grace, ahead = ("100 years", "more than a century ahead") if column.future else ("1 day", "in the future")
+        branches.append(
+            f"when {instant} > _extracted_at + interval '{grace}' then {_literal(f'{label} lies {ahead}')}"
+        )
     return "case " + " ".join(branches) + " end"

@@ -56,16 +56,18 @@ def publish(
         if not tables:
             raise ReleaseError("nothing to release: the warehouse has no marts")
         manifest = {**facts, "release": name, "storage_version": STORAGE_VERSION, "tables": tables}
-        (staging / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n", "utf-8")
-        for path in [p for p in staging.rglob("*") if p.is_file()]:
-            _sync(path)
+        (staging / "manifest.json").write_text(
+            json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n", "utf-8"
+        )
         staging.chmod(0o755)
-        os.rename(staging, target)
+        for path in [*staging.rglob("*"), staging]:
+            _sync(path)
+        staging.rename(target)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
     _point(releases_dir, target)
-    _prune(releases_dir, keep)
+    _prune(releases_dir, keep, target)
     return target
 
 
@@ -114,10 +116,13 @@ def _copy(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, dict[str, A
             con.execute(
                 f"copy (select * from released.{source}) to '{_sql(parquet)}' (format parquet, compression zstd)"
             )
-            rows, digest = con.execute(f"select count(*), bit_xor(hash(t)) from released.{source} as t").fetchone() or (0, 0)
+            # A sum, because in an exclusive or two equal rows cancel out.
+            rows, digest = con.execute(
+                f"select count(*), coalesce(sum(hash(t)), 0) % (1::hugeint << 64) from released.{source} as t"
+            ).fetchone() or (0, 0)
             tables[f"{schema}.{table}"] = {
                 "rows": rows,
-                "content_hash": f"{digest or 0:016x}",
+                "content_hash": f"{digest:016x}",
                 "parquet_sha256": hashlib.sha256(parquet.read_bytes()).hexdigest(),
             }
     finally:
@@ -133,7 +138,9 @@ def _comments(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> None:
         [schema, table],
     ).fetchall()
     for column, comment in rows:
-        con.execute(f"comment on column released.\"{schema}\".\"{table}\".\"{column}\" is '{comment.replace(chr(39), chr(39) * 2)}'")
+        con.execute(
+            f'comment on column released."{schema}"."{table}"."{column}" is \'{comment.replace(chr(39), chr(39) * 2)}\''
+        )
 
 
 def _point(releases_dir: Path, target: Path) -> None:
@@ -141,12 +148,14 @@ def _point(releases_dir: Path, target: Path) -> None:
     temporary = releases_dir / ".current-next"
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target.name)
-    os.replace(temporary, link)
+    temporary.replace(link)
     _sync(releases_dir)
 
 
-def _prune(releases_dir: Path, keep: int) -> None:
-    for name in list(names(releases_dir))[:-keep]:
+def _prune(releases_dir: Path, keep: int, newest: Path) -> None:
+    # The newest is set apart by name: after a clock that stepped back, its time is not the latest.
+    others = [name for name in names(releases_dir) if name != newest.name]
+    for name in others[: max(0, len(others) - (keep - 1))]:
         shutil.rmtree(releases_dir / name, ignore_errors=True)
     for leftover in releases_dir.glob(".unfinished-*"):
         shutil.rmtree(leftover, ignore_errors=True)

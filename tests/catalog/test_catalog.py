@@ -36,10 +36,10 @@ def test_retired_ids_were_known(catalog: Catalog) -> None:
 
 
 def test_series_the_marts_rest_on(catalog: Catalog) -> None:
-    fred = "WALCL WTREGEN WDTGAL RRPONTSYD DFF DFEDTARU DFEDTARL EFFR SOFR DGS2 DGS10 DFII10 T10YIE M2SL CPIAUCSL"
+    fred = "WALCL WTREGEN WDTGAL RRPONTSYD DFF DFEDTARU DFEDTARL EFFR SOFR DGS2 DGS10 DFII10 T10YIE M2SL"
     yahoo = "^GSPC ^IXIC ^KS11 000001.SS 000300.SS ^N225 DX-Y.NYB ^VIX KRW=X CNY=X JPY=X"
     charts = "CRYPTOCAP:TOTAL CRYPTOCAP:TOTAL3 CRYPTOCAP:BTC.D CRYPTOCAP:ETH.D TVC:DXY"
-    wanted = {f"fred.{key}" for key in [*fred.split(), "VIXCLS", "DTWEXBGS", "SP500"]}
+    wanted = {f"fred.{key}" for key in [*fred.split(), "CPIAUCSL", "VIXCLS", "DTWEXBGS", "SP500"]}
     wanted |= {f"yahoo.{key}" for key in yahoo.split()} | {f"tradingview.{key}" for key in charts.split()}
     wanted |= {"fiscaldata.TGA_CLOSE", "stablecoins.total_usd", "cboe.VIX"}
     others = {s.series_id for s in catalog.series if s.provider != "coinmetrics"}
@@ -163,7 +163,8 @@ def test_usdt_is_counted_once(catalog: Catalog) -> None:
 
 def test_classes_of_assets(catalog: Catalog) -> None:
     classes = {i: asset.asset_class for asset in catalog.assets for i in asset.ids.get("coingecko", ())}
-    assert classes["bitcoin"] == "btc" and classes["ethereum"] == "eth"
+    assert classes["bitcoin"] == "btc"
+    assert classes["ethereum"] == "eth"
     for stable in [
         "tether",
         "usd-coin",
@@ -186,7 +187,8 @@ def test_classes_of_assets(catalog: Catalog) -> None:
         "rocket-pool-eth",
     ]:
         assert classes[wrapped] == "wrapped", wrapped
-    assert classes["solana"] == "other" and classes["pax-gold"] == "other"
+    assert classes["solana"] == "other"
+    assert classes["pax-gold"] == "other"
     assert [a.asset_id for a in catalog.assets if a.asset_class in ("btc", "eth")] == ["bitcoin", "ethereum"]
 
 
@@ -203,7 +205,8 @@ def test_frames_have_the_tables_columns_and_keys(catalog: Catalog) -> None:
     assert series["series_id"].is_unique
     assert (series["series_id"] == series["provider"] + "." + series["provider_key"]).all()
     assert series.notna().all().all()
-    assert str(series["scale"].dtype) == "float64" and str(series["is_required"].dtype) == "bool"
+    assert str(series["scale"].dtype) == "float64"
+    assert str(series["is_required"].dtype) == "bool"
     assert catalog.assets_frame()["asset_id"].is_unique
     ids = catalog.asset_ids_frame()
     assert not ids.duplicated(["provider", "provider_asset_id"]).any()

@@ -224,7 +224,7 @@ def test_unchanged_copy_loads(edit: Edit) -> None:
 
 
 def test_empty_directory_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="no .yml file"):
+    with pytest.raises(CatalogError, match=r"no \.yml file"):
         load_catalog(tmp_path)
 
 

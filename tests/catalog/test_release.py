@@ -83,10 +83,12 @@ def test_month_rule_stops_at_the_end_of_the_month() -> None:
 
 def test_federal_holidays_of_the_reserve_banks() -> None:
     days = {str(day) for day in federal_holidays(date(2020, 1, 1), date(2023, 12, 31))}
-    assert "2021-06-18" not in days and "2021-06-19" not in days
+    assert "2021-06-18" not in days
+    assert "2021-06-19" not in days
     assert {"2022-06-20", "2023-06-19", "2023-01-02", "2022-12-26", "2021-07-05"} <= days
     # Saturday holidays are not moved to Friday: Independence Day 2020 and Christmas 2021.
-    assert "2020-07-03" not in days and "2021-12-24" not in days
+    assert "2020-07-03" not in days
+    assert "2021-12-24" not in days
     assert len([day for day in days if day.startswith("2023")]) == 11
 
 

@@ -11,11 +11,13 @@ def test_november_2025_in_new_york() -> None:
     frame = sessions_frame(date(2025, 11, 10), date(2025, 11, 28), ["XNYS"])
     assert list(frame.columns) == ["calendar", "session_date", "open_at", "close_at"]
     days = {f"{day:%m-%d}" for day in frame["session_date"]}
-    assert "11-11" in days and "11-27" not in days
+    assert "11-11" in days
+    assert "11-27" not in days
     closes = dict(
         zip(frame["session_date"].dt.strftime("%m-%d"), frame["close_at"].dt.strftime("%H:%M"), strict=True)
     )
-    assert closes["11-26"] == "21:00" and closes["11-28"] == "18:00"
+    assert closes["11-26"] == "21:00"
+    assert closes["11-28"] == "18:00"
     assert (frame["open_at"] < frame["close_at"]).all()
 
 

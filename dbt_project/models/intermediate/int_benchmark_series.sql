@@ -1,7 +1,7 @@
 -- One close a day of what is compared: UTC-day closes of BTC, ETH, TOTAL and TOTAL3, session closes of SPX.
 -- ETH is TOTAL x ETH.D, the cap implied by TradingView's dominance: Coin Metrics' free tier has no gap-free ETH
 -- history, and a series patched from two providers has jumps that look like returns. A cap moves with the price
--- up to issuance, under 0.01 % a day.
+-- but for issuance, a few hundredths of a percent a day at most.
 with observations as (
     select
         series_id,

@@ -1,7 +1,7 @@
 -- The schedule as events with an amount. A cliff is itself. A linear row is a rate change: the recipient's new rate
 -- holds until its next rate change, or until the stated end where no change follows, and the amount is rate x length.
--- The stated end alone would be wrong: with several streams it is the end of the first one, and on 294 schedules
--- cutting there loses up to 99 % of 26 sections, while this rule meets the cumulative series of 1,789 of 1,793.
+-- The stated end alone would be wrong: with several streams it is the end of the first one. Measured against the
+-- cumulative series of 1,793 schedule sections, this rule meets 1,789 within 0.1 %; cutting at the stated end, 1,763.
 -- Rows that set the rate to zero end a segment and are no events.
 -- first_seen_at is the first fetch that held the event; known_at is when its shown version appeared.
 with schedule as (

@@ -53,8 +53,8 @@ tradingview_less_stablecoins as (
         tradingview.index_id || 'ES' as index_id,
         tradingview.day,
         tradingview.market_cap_usd - stablecoins.value as market_cap_usd,
-        'TradingView ' || tradingview.index_id || ' minus DefiLlama total of all stablecoins (not only those TradingView'
-        || ' counts)' as definition,
+        'TradingView ' || tradingview.index_id
+        || ' minus DefiLlama total of all stablecoins (not only those TradingView counts)' as definition,
         greatest(tradingview.known_at, stablecoins.known_at) as known_at
     from tradingview
     inner join published as stablecoins
@@ -144,10 +144,13 @@ ours as (
         'tidegauge_' || universe.source as source,
         index_members.index_id,
         universe.day,
-        sum(universe.market_cap_usd) as market_cap_usd,
+        -- Exact to the cent: a sum of doubles depends on the order in which threads deliver them.
+        cast(sum(cast(universe.market_cap_usd as decimal(38, 2))) as double) as market_cap_usd,
         count(*) as constituents,
         case universe.source
-            when 'coingecko' then 'Sum over the {{ var("total_universe_size") }} largest caps of the CoinGecko snapshot, wrapped tokens excluded'
+            when 'coingecko'
+                then 'Sum over the (at most {{ var("total_universe_size") }}) largest caps of the CoinGecko snapshot,'
+                || ' wrapped tokens excluded'
             else 'Sum over the listed assets with a Coin Metrics cap that day, wrapped tokens excluded'
         end as definition,
         quantile_disc(universe.priced_at, 0.5) as priced_at,

@@ -73,7 +73,7 @@ sequenced as (
         known_at,
         lag(close_local) over by_session as previous_close_local,
         lag(known_at) over by_session as previous_known_at,
-        greatest(session_number - lag(session_number) over by_session - 1, 0) as sessions_missing,
+        session_number - lag(session_number) over by_session - 1 as sessions_between,
         cast(session_date - interval 1 month as date) as target_1m,
         cast(session_date - interval 3 month as date) as target_3m,
         cast(date_trunc('year', session_date) as date) - 1 as target_ytd,
@@ -89,7 +89,8 @@ with_references as (
         sequenced.close_local,
         sequenced.currency,
         sequenced.previous_close_local,
-        sequenced.sessions_missing,
+        -- Two bars inside one session of the calendar (an unmodelled extra session) are neighbours, not -1 apart.
+        case when sequenced.sessions_between < 0 then 0 else sequenced.sessions_between end as sessions_missing,
         case
             when sequenced.currency = 'USD' then 1
             when sequenced.session_date - fx_closes.fx_date <= {{ var('fx_max_age_days') }}

@@ -115,23 +115,6 @@ fed_assets_releases as (
     qualify row_number() over (partition by released_on order by period_date desc) = 1
 ),
 
--- Inflation needs the index of the month and of the same month a year before; a month without one of them (October
--- 2025 was never published) leaves the last computable rate standing.
-inflation_releases as (
-    select
-        cpi.released_on,
-        100 * (cpi.value / cpi_year_before.value - 1) as inflation_12m_pct,
-        greatest(cpi.known_at, cpi_year_before.known_at) as known_at,
-        cpi.carry_days
-    from observations as cpi
-    inner join observations as cpi_year_before
-        on
-            cpi_year_before.series_id = 'fred.CPIAUCSL'
-            and cpi_year_before.period_date = cast(cpi.period_date - interval 1 year as date)
-    where cpi.series_id = 'fred.CPIAUCSL'
-    qualify row_number() over (partition by cpi.released_on order by cpi.period_date desc) = 1
-),
-
 fed_assets_days as (
     select
         value,
@@ -160,7 +143,7 @@ inflation_days as (
             released_on,
             least(released_on + carry_days, lead(released_on, 1, date '9999-12-31') over (order by released_on) - 1)
                 as last_day
-        from inflation_releases
+        from {{ ref('int_inflation_releases') }}
     ) as inflation_spans
 )
 

@@ -5,7 +5,9 @@ with source as (
 
 renamed as (
     select
-        md5(concat_ws('|', 'defillama', slug, timestamp, allocation_kind, coalesce(recipient, ''), ordinal)) as event_id,
+        md5(
+            concat_ws('|', 'defillama', slug, timestamp, allocation_kind, coalesce(recipient, ''), ordinal)
+        ) as event_id,
         slug,
         to_timestamp(cast(timestamp as bigint)) as starts_at,
         allocation_kind as kind,

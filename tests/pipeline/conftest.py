@@ -1,0 +1,34 @@
+"""Homes that a whole pipeline run has filled: built once, copied for tests that change them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestration.extract.archive import Archive
+from orchestration.runner import Outcome, run_pipeline
+from orchestration.settings import PACKAGE_ROOT, Settings, load_settings
+
+SAMPLE = PACKAGE_ROOT / "sample"
+
+
+def replay(home: Path, archive: Path = SAMPLE, as_of: str | None = None) -> tuple[Settings, Outcome]:
+    settings = load_settings(home=home).at(Archive(archive).last_fetch())
+    return settings, run_pipeline(settings, extract={"archive": str(archive)}, as_of=as_of)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Outcome]:
+    """The demo's home and how its run ended. Read only: use `home_copy` to change it."""
+    return replay(tmp_path_factory.mktemp("demo") / "home")
+
+
+@pytest.fixture
+def home_copy(demo: tuple[Settings, Outcome], tmp_path: Path) -> Settings:
+    """A copy of the demo's home with its release."""
+    settings, outcome = demo
+    assert outcome.exit_code == 0, outcome.errors
+    shutil.copytree(settings.home, tmp_path / "home", symlinks=True)
+    return settings.model_copy(update={"home": tmp_path / "home"})

@@ -1,0 +1,124 @@
+"""The bundled sample through the whole pipeline, with the network off."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import duckdb
+import pytest
+
+from orchestration.definitions import build_definitions
+from orchestration.warehouse import connect, release
+from tests.pipeline.conftest import replay
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def con(demo):
+    settings, _ = demo
+    with connect(release.current(settings.releases_dir) / "tidegauge.duckdb", read_only=True) as con:
+        yield con
+
+
+def one(con: duckdb.DuckDBPyConnection, sql: str):
+    return con.execute(sql).fetchone()
+
+
+def test_a_green_run_materialises_every_asset(demo):
+    settings, outcome = demo
+    expected = {
+        key.to_user_string() for key in build_definitions(settings).resolve_asset_graph().materializable_asset_keys
+    }
+    assert outcome.exit_code == 0, outcome.errors
+    assert set(outcome.materialized) == expected
+    assert {"raw/fredgraph_observations", "marts/liquidity", "analytics/correlations", "release"} <= expected
+
+
+def test_the_three_treasury_balances_are_three_numbers(con):
+    day = "from marts.liquidity where day = '2025-10-29'"
+    week, wednesday, close = one(con, f"select tga_week_average_usd, tga_wednesday_usd, tga_daily_close_usd {day}")
+    # Rounded to five digits in the sample: 957.99, 983.859 and 983.859 bn USD at the source.
+    assert week == pytest.approx(957.99e9, abs=1e6)
+    assert wednesday == pytest.approx(983.86e9, abs=1e6)
+    assert close == pytest.approx(983.86e9, abs=1e6)
+
+
+def test_no_fact_lies_after_the_clock(con, demo):
+    settings, _ = demo
+    clock = settings.now()
+    for table, column in (
+        ("market_caps", "day"),
+        ("market_cap_totals", "day"),
+        ("liquidity", "day"),
+        ("equity_returns", "session_date"),
+    ):
+        newest, known = one(con, f"select max({column}), max(known_at) from marts.{table}")
+        assert newest <= clock.date(), table
+        assert known <= clock, table
+
+
+def test_the_crash_pairs_with_friday_by_utc_day_and_with_monday_by_session(demo):
+    settings, _ = demo
+    with connect(settings.warehouse_path, read_only=True) as con:
+        worst = con.execute(
+            "select bar, session_date, benchmark_log_return from intermediate.int_session_returns "
+            "where asset = 'TOTAL3' and session_date between '2025-10-06' and '2025-10-17' "
+            "qualify row_number() over (partition by bar order by asset_log_return) = 1 order by bar"
+        ).fetchall()
+    by_bar = {bar: (str(day), round(100 * move, 1)) for bar, day, move in worst}
+    assert by_bar == {"nyse_session": ("2025-10-13", 1.5), "utc_day": ("2025-10-10", -2.7)}
+
+
+def test_correlations_carry_their_band(con):
+    rows, inside = one(
+        con, "select count(*), count(*) filter (r_low_95 <= r and r <= r_high_95 and n > 0) from analytics.correlations"
+    )
+    assert rows > 1000
+    assert inside == rows
+    assets = con.execute("select distinct asset from analytics.correlations order by 1").fetchall()
+    assert [asset for (asset,) in assets] == ["BTC", "ETH", "TOTAL", "TOTAL3"]
+
+
+def test_the_manifest_counts_what_is_in_the_release(demo, con):
+    settings, outcome = demo
+    manifest = release.read_manifest(release.current(settings.releases_dir))
+    assert manifest["run_id"] == outcome.run_id
+    for name, table in manifest["tables"].items():
+        assert one(con, f"select count(*) from {name}") == (table["rows"],)
+        assert table["rows"] > 0, name
+    assert str(settings.home) not in (release.current(settings.releases_dir) / "manifest.json").read_text()
+
+
+def test_playing_the_archive_again_adds_no_row(home_copy):
+    settings, outcome = replay(home_copy.home)
+    assert outcome.exit_code == 0, outcome.errors
+    with connect(settings.warehouse_path, read_only=True) as con:
+        new, changed = one(
+            con, f"select sum(rows_new), sum(rows_changed) from raw.loads where run_id = '{outcome.run_id}'"
+        )
+    assert (new, changed) == (0, 0)
+    first, second = (
+        release.read_manifest(settings.releases_dir / name)["tables"]
+        for name in release.names(settings.releases_dir)[-2:]
+    )
+    assert {name: table["content_hash"] for name, table in first.items()} == {
+        name: table["content_hash"] for name, table in second.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("as_of", "newest_wednesday"),
+    [("2025-10-30T20:29:00+00:00", "2025-10-22"), ("2025-10-30T20:31:00+00:00", "2025-10-29")],
+)
+def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy, as_of, newest_wednesday):
+    settings, outcome = replay(home_copy.home, as_of=as_of)
+    assert outcome.exit_code == 0, outcome.errors
+    instant = datetime.fromisoformat(as_of).astimezone(UTC)
+    with connect(settings.warehouse_path, read_only=True) as con:
+        for table in ("market_caps", "market_cap_totals", "liquidity", "unlocks", "equity_returns"):
+            rows, known = one(con, f"select count(*), max(known_at) from marts.{table}")
+            assert known is None or known <= instant, table
+            assert rows or table == "unlocks"
+        newest = one(con, "select max(period_date) from intermediate.int_observations where series_id = 'fred.WDTGAL'")
+    assert str(newest[0]) == newest_wednesday

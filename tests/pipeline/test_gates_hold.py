@@ -1,0 +1,115 @@
+"""Broken data must not get past a gate: not in the same run, not in a later one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orchestration.definitions import build_definitions
+from orchestration.extract.archive import Archive
+from orchestration.runner import GATE_CLOSED, open_instance
+from orchestration.warehouse import connect, release
+from tests.pipeline.conftest import SAMPLE, replay
+
+pytestmark = pytest.mark.slow
+
+
+def tampered(folder: Path, label: str, change: Callable[[str], str]) -> Path:
+    """The sample with one body changed."""
+    shutil.copytree(SAMPLE, folder)
+    archive = Archive(folder)
+    [exchange] = [e for e in archive.read() if e.request.label == label]
+    body = change(exchange.body.decode()).encode()
+    assert body != exchange.body
+    for sidecar in folder.glob("*/*/*.json"):
+        if json.loads(sidecar.read_text())["request"]["label"] == label:
+            sidecar.unlink()
+    archive.write(replace(exchange, body=body))
+    return folder
+
+
+def times(factor: float, date: str) -> Callable[[str], str]:
+    """Multiplies the value of one day of a two-column CSV."""
+
+    def change(body: str) -> str:
+        lines = body.split("\n")
+        at = next(i for i, line in enumerate(lines) if line.startswith(date))
+        day, value = lines[at].split(",")
+        lines[at] = f"{day},{float(value) * factor:.10g}"
+        return "\n".join(lines)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("label", "change", "series", "date"),
+    [
+        # The article's own slip: 957.8 where 95.78 belongs, or the reverse.
+        ("series WTREGEN", times(0.1, "2025-10-29"), "fred.WTREGEN", "2025-10-29"),
+        ("series WALCL", times(10, "2025-10-29"), "fred.WALCL", "2025-10-29"),
+    ],
+)
+def test_a_ten_fold_slip_stops_everything_downstream(home_copy, tmp_path, label, change, series, date):
+    before = release.current(home_copy.releases_dir)
+    settings, outcome = replay(home_copy.home, tampered(tmp_path / "archive", label, change))
+    assert outcome.exit_code == GATE_CLOSED
+    assert not {"analytics/correlations", "release"} & set(outcome.materialized)
+    assert not any(key.startswith("marts/") for key in outcome.materialized)
+    assert "raw/fredgraph_observations" in outcome.materialized
+    assert release.current(settings.releases_dir) == before
+    assert len(release.names(settings.releases_dir)) == 1
+    with connect(settings.warehouse_path, read_only=True) as con:
+        [failing] = con.execute(
+            "select failing_rows from quality.results where gate = 'raw' and name = 'jump' and not is_passed"
+        ).fetchall()
+    assert any(row["series_id"] == series and row["period_date"].startswith(date) for row in json.loads(failing[0]))
+
+
+def test_a_later_run_of_the_release_alone_does_not_slip_past_a_closed_gate(home_copy, tmp_path):
+    before = release.current(home_copy.releases_dir)
+    settings, outcome = replay(home_copy.home, tampered(tmp_path / "archive", "series WALCL", times(10, "2025-10-29")))
+    assert outcome.exit_code == GATE_CLOSED
+    for alone in ("release", "analytics/correlations"):
+        with open_instance(settings) as instance:
+            result = dg.materialize(
+                [*build_definitions(settings).assets],
+                instance=instance,
+                selection=dg.AssetSelection.assets(alone),
+                resources={"settings": settings},
+                raise_on_error=False,
+            )
+        assert not result.success, alone
+        assert "gate is closed" in str(
+            [event.step_failure_data.error for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+        )
+    assert release.current(settings.releases_dir) == before
+
+
+def test_a_bad_row_is_quarantined_and_the_run_goes_on(home_copy, tmp_path):
+    def negative(body: str) -> str:
+        lines = body.split("\n")
+        lines[-2] = lines[-2].rsplit(",", 1)[0] + ",NaN"
+        return "\n".join(lines)
+
+    settings, outcome = replay(home_copy.home, tampered(tmp_path / "archive", "VIX history", negative))
+    assert outcome.exit_code == 0, outcome.errors
+    with connect(settings.warehouse_path, read_only=True) as con:
+        rows = con.execute("select dataset, reason from raw.quarantine").fetchall()
+    assert rows == [("cboe_vix_history", "CLOSE is not a finite number")]
+
+
+def test_more_bad_rows_than_the_limit_close_the_gate(home_copy, tmp_path):
+    def spoilt(body: str) -> str:
+        head, *lines = body.split("\n")
+        return "\n".join([head, *(line.rsplit(",", 1)[0] + ",NaN" if i < 60 else line for i, line in enumerate(lines))])
+
+    _, outcome = replay(home_copy.home, tampered(tmp_path / "archive", "VIX history", spoilt))
+    assert outcome.exit_code == GATE_CLOSED
+    assert "release" not in outcome.materialized
+    assert any("quarantine" in error for error in outcome.errors)
