@@ -172,6 +172,7 @@ def ui(
         "DAGSTER_HOME": str(settings.dagster_dir.resolve()),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "TIDEGAUGE_HOME": str(settings.home.resolve()),
+        "TIDEGAUGE_INBOX": str(settings.inbox_dir.resolve()),
     }
     if mirror:
         environment["TIDEGAUGE_MIRROR"] = mirror

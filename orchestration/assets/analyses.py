@@ -25,6 +25,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         from orchestration.analytics.correlation import rolling_correlations
 
         with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con:
+            store.require_open(con, "raw")
             store.require_open(con, "mart")
             pairs = con.execute(
                 "select asset, benchmark, bar, session_date, asset_log_return, benchmark_log_return, known_at "

@@ -10,7 +10,7 @@ import queue
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -256,8 +256,6 @@ def stream_build(
     def work() -> None:
         try:
             outcome.append(dbtRunner(manifest=manifest, callbacks=[listen]).invoke(arguments))
-        except BaseException as problem:
-            outcome.append(problem)
         finally:
             events.put(None)
 
@@ -271,14 +269,15 @@ def stream_build(
                 yield event
         finally:
             while worker.is_alive() and not outcome:
-                _interrupt_queries()
+                # A connection may close between being listed and being interrupted; the next round sees the rest.
+                with suppress(Exception):
+                    _interrupt_queries()
                 worker.join(0.1)
             worker.join()
             close_duckdb()
-    [result] = outcome
-    if isinstance(result, BaseException):
-        raise DbtBuildError(f"dbt: {result}") from result
-    _raise_on_failure(result, project_dir, target_dir)
+    if not outcome:
+        raise DbtBuildError("dbt: its thread ended without a result")
+    _raise_on_failure(outcome[0], project_dir, target_dir)
 
 
 def _raise_on_failure(result: "dbtRunnerResult", project_dir: Path, target_dir: Path) -> None:
@@ -376,16 +375,16 @@ def run_models(
         selection.append(f"--indirect-selection={chosen.indirect_selection}")
     target_dir = home / "dbt" / "target"
     require_prepared(project_dir.resolve(), target_dir.resolve(), warehouse)
-    with connect(warehouse, read_only=False) as con:
+    if as_of is not None:
+        utc_text(as_of)
+    build_id = None
+    with connect(warehouse) as con:
         if require_raw_gate:
             store.require_open(con, "raw")
-        build_id = store.start_build(
-            con,
-            run_id=context.run_id,
-            as_of=as_of,
-            is_full=_is_full(context),
-            started_at=now,
-        )
+        if context.selected_asset_keys:  # tests alone change nothing
+            build_id = store.start_build(
+                con, run_id=context.run_id, as_of=as_of, is_full=_is_full(context), started_at=now
+            )
     for event in stream_build(project_dir, target_dir, warehouse=warehouse, as_of=as_of, selection=selection):
         _log(context, event)
         yield from DbtCoreCliEventMessage(raw_event=event, event_history_metadata={}).to_default_asset_events(
@@ -394,16 +393,17 @@ def run_models(
             context=context,
             target_path=target_dir.resolve(),
         )
-    with connect(warehouse, read_only=False) as con:
-        store.finish_build(con, build_id)
+    if build_id:
+        with connect(warehouse) as con:
+            store.finish_build(con, build_id)
 
 
 def _is_full(context: dg.AssetExecutionContext) -> bool:
     """True when every model is built and every test of it is run."""
     everything = context.assets_def
-    return context.selected_asset_keys == set(everything.node_keys_by_output_name.values()) and (
-        context.selected_asset_check_keys == {spec.key for spec in everything.node_check_specs_by_output_name.values()}
-    )
+    models = set(everything.node_keys_by_output_name.values())
+    tests = {spec.key for spec in everything.node_check_specs_by_output_name.values()}
+    return set(context.selected_asset_keys) == models and set(context.selected_asset_check_keys) == tests
 
 
 def _log(context: dg.AssetExecutionContext, event: Mapping[str, Any]) -> None:

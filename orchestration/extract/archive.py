@@ -12,6 +12,7 @@ import json
 import os
 import re
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -36,9 +37,11 @@ class Archive:
 
         Secrets are not part of what is written: `secret_params` and `secret_headers` stay out.
         """
+        if not re.fullmatch(r"[a-z][a-z0-9]*", exchange.request.provider):
+            raise ArchiveError(f"archive {self.root}: {exchange.request.provider!r} is no provider's name")
         sha = exchange.sha256
         body = self._body_path(sha)
-        if not body.exists():
+        if not _holds(body, sha):
             _write_atomically(body, gzip.compress(exchange.body, 9, mtime=0))
         request = {
             name: value
@@ -58,7 +61,7 @@ class Archive:
         identity = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:8]
         name = f"{stamp:%Y%m%dT%H%M%S}{stamp.microsecond:06d}Z-{identity}-{sha[:12]}.json"
         path = self.root / exchange.request.provider / f"{stamp:%Y-%m-%d}" / name
-        _write_atomically(path, (json.dumps(sidecar, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+        _write_atomically(path, _json(sidecar))
         return path
 
     def read(self, providers: frozenset[str] | None = None) -> Iterator[Exchange]:
@@ -76,12 +79,11 @@ class Archive:
         found = []
         for path in self.root.glob("*/*/*.json"):
             if providers is None or path.parent.parent.name in providers:
-                try:
-                    found.append((json.loads(path.read_text("utf-8")), path.name))
-                except ValueError:
-                    raise ArchiveError(f"archive {path}: the sidecar is not JSON: remove it or restore it") from None
-        found.sort(key=lambda pair: (pair[0]["fetched_at"], pair[1]))
-        return [sidecar for sidecar, _ in found]
+                sidecar = _sidecar(path)
+                # As instants: written as text, 22:00:00Z sorts behind 22:00:00.5Z.
+                found.append((datetime.fromisoformat(sidecar["fetched_at"]).astimezone(UTC), path.name, sidecar))
+        found.sort(key=lambda entry: entry[:2])
+        return [sidecar for _, _, sidecar in found]
 
     def last_fetch(self) -> datetime:
         """The newest fetch instant.
@@ -101,7 +103,7 @@ class Archive:
         path = self._body_path(sha)
         try:
             body = gzip.decompress(path.read_bytes())
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise ArchiveError(
                 f"archive {path}: unreadable ({type(error).__name__}): restore it or fetch again"
             ) from None
@@ -117,6 +119,33 @@ class Archive:
 
     def _body_path(self, sha: str) -> Path:
         return self.root / "bodies" / sha[:2] / f"{sha}.gz"
+
+
+def _json(sidecar: dict[str, Any]) -> bytes:
+    text = json.dumps(sidecar, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    # Half a surrogate pair has no UTF-8; written as \udXXX it is still JSON.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    try:
+        sidecar: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        request = Request(**sidecar["request"])
+        intact = request.provider == path.parent.parent.name and bool(datetime.fromisoformat(sidecar["fetched_at"]))
+        intact = intact and {"status", "headers", "sha256", "rejected"} <= sidecar.keys()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        intact = False
+    if not intact:
+        raise ArchiveError(f"archive {path}: the sidecar is damaged: remove it or restore it")
+    return sidecar
+
+
+def _holds(path: Path, sha: str) -> bool:
+    """True when the body is there and whole; a damaged one is written anew."""
+    try:
+        return hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest() == sha
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def _write_atomically(path: Path, data: bytes) -> None:

@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -127,7 +128,11 @@ def read_csv(exchange: Exchange) -> tuple[list[str], list[list[str]]]:
     text = exchange.body.decode("utf-8-sig", "replace")
     if not text.endswith("\n"):
         raise problem(exchange, "the file stops in the middle of a line", "try again: the transfer was cut short")
-    lines = list(csv.reader(io.StringIO(text)))
+    try:
+        # Strict: an opening quote without its end would swallow every line after it.
+        lines = list(csv.reader(io.StringIO(text), strict=True))
+    except csv.Error as error:
+        raise problem(exchange, f"the file is not CSV ({error})", "try again; if it stays, the format has changed") from None
     header, rows = lines[0], [line for line in lines[1:] if line]
     ragged = next((line for line in rows if len(line) != len(header)), None)
     if ragged is not None:
@@ -145,8 +150,12 @@ def text(value: Any) -> str | None:
 
 
 def require_keys(exchange: Exchange, where: str, found: Iterable[str], needed: Iterable[str]) -> None:
-    """Raise when the answer lacks something it always had."""
-    have = set(found)
+    """Raise when the answer lacks something it always had, or has it twice."""
+    counts = Counter(iter(found))
+    have, needed = set(counts), tuple(needed)
+    twice = [name for name in needed if counts[name] > 1]
+    if twice:
+        raise problem(exchange, f"{where} has {', '.join(twice)} twice", "take out the column that is not meant")
     missing = [name for name in needed if name not in have]
     if missing:
         raise problem(

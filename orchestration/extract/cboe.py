@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestration.extract.base import Exchange, Plan, Request, Rows, read_csv
+from orchestration.extract.base import Exchange, Plan, Request, Rows, read_csv, require_keys
 
 
 def requests(plan: Plan) -> Iterator[Request]:
@@ -16,4 +16,5 @@ def requests(plan: Plan) -> Iterator[Request]:
 def parse(exchange: Exchange) -> Rows:
     """The file's lines as rows of cboe_vix_history."""
     header, lines = read_csv(exchange)
+    require_keys(exchange, "the file", header, ("DATE", "OPEN", "HIGH", "LOW", "CLOSE"))
     return {"cboe_vix_history": [dict(zip(header, line, strict=True)) for line in lines]}

@@ -42,7 +42,7 @@ def parse(exchange: Exchange) -> Rows:
     if not isinstance(body, list):
         raise problem(exchange, f"an error object came with status 200: {str(body)[:120]}", "try again later")
     day = exchange.fetched_at.astimezone(UTC).date().isoformat()
-    return {"coingecko_markets": [{"snapshot_date": day, **row} for row in body]}
+    return {"coingecko_markets": [{**row, "snapshot_date": day} for row in body]}
 
 
 def explain(status: int, text: str) -> tuple[str, bool] | None:

@@ -17,9 +17,14 @@ class ExtractError(Exception):
     def __init__(
         self, provider: str, request: str, problem: str, remedy: str = "", *, whole_provider: bool = False
     ) -> None:
-        self.provider, self.request, self.problem, self.remedy = provider, request, problem, remedy
+        # Both may quote what a server or a file name said: no control characters, one line.
+        self.provider, self.request, self.problem, self.remedy = provider, _plain(request), _plain(problem), remedy
         self.whole_provider = whole_provider
-        super().__init__(f"{provider}: {request}: {problem}" + (f": {remedy}" if remedy else ""))
+        super().__init__(f"{provider}: {self.request}: {self.problem}" + (f": {remedy}" if remedy else ""))
+
+
+def _plain(text: str) -> str:
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 class TransientError(ExtractError):

@@ -55,7 +55,7 @@ def parse(exchange: Exchange) -> Rows:
     if not rows and int(body["offset"]) < int(body["count"]):
         raise problem(exchange, f"a page of {body['count']} observations came back empty")
     series = exchange.request.context["series_id"]
-    return {"fred_observations": [{"series_id": series, **row} for row in rows]}
+    return {"fred_observations": [{**row, "series_id": series} for row in rows]}
 
 
 def explain(status: int, text: str) -> tuple[str, bool] | None:

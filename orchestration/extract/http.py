@@ -8,12 +8,14 @@ from __future__ import annotations
 import email.utils
 import json
 import logging
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NoReturn
 
 import requests
+import urllib3
 from pyrate_limiter import Duration, Limiter, Rate
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -24,8 +26,8 @@ from orchestration.settings import Settings, is_loopback
 
 log = logging.getLogger(__name__)
 
-# urllib3 writes whole request lines, query string and key included, at DEBUG.
-logging.getLogger("urllib3").setLevel(logging.INFO)
+# urllib3 writes whole URLs, query string and key included: at DEBUG always, as a warning after malformed headers.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 KEPT_HEADERS = ("Content-Type", "Date", "ETag", "Last-Modified", "Retry-After", "X-RateLimit-Remaining", "total")
 
@@ -138,30 +140,42 @@ class Client:
                 # A redirect could carry a key to another host.
                 allow_redirects=False,
             ) as answer:
-                body = self._read(request, answer)
+                body = _without_keys(request, self._read(request, answer))
                 headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
                 return Exchange(request, answer.status_code, body, self._settings.now(), headers)
         except requests.exceptions.SSLError as error:
-            raise PermanentError(
+            failure: ExtractError = PermanentError(
                 request.provider,
                 request.label,
                 f"the TLS certificate was refused ({type(error).__name__})",
                 "check the machine's clock and certificates; Tidegauge never turns verification off",
                 whole_provider=True,
-            ) from None
-        except (requests.RequestException, OSError) as error:
+            )
+        except ValueError as error:
+            name = request.provider.upper()
+            failure = PermanentError(
+                request.provider,
+                request.label,
+                f"the request cannot be sent ({type(error).__name__})",
+                f"check TIDEGAUGE_{name}_API_KEY and TIDEGAUGE_{name}_BASE_URL for signs that do not belong there",
+                whole_provider=True,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             # requests puts the whole URL, key included, into its messages: name the kind of trouble only.
-            raise TransientError(
+            failure = TransientError(
                 request.provider,
                 request.label,
                 f"no complete answer ({type(error).__name__})",
                 "check the network and the provider's status page",
-            ) from None
+            )
+        # Raised out here: inside the handler, what was caught would hang on it as its context, URL included.
+        raise failure
 
     def _read(self, request: Request, answer: requests.Response) -> bytes:
         limit, chunks, size = self._settings.http_max_bytes, [], 0
         deadline = time.monotonic() + 10 * self._settings.http_read_timeout_seconds
-        for chunk in answer.iter_content(65536):
+        # read1 returns what has arrived; iter_content would wait for a full chunk, however slowly it trickles in.
+        while chunk := answer.raw.read1(65536, decode_content=True):
             size += len(chunk)
             if size > limit:
                 raise PermanentError(
@@ -171,7 +185,9 @@ class Client:
                     "raise TIDEGAUGE_HTTP_MAX_BYTES if that is real data",
                 )
             if time.monotonic() > deadline:
-                raise TransientError(request.provider, request.label, "the body trickles in too slowly")
+                raise TransientError(
+                    request.provider, request.label, "the body trickles in too slowly", "try again later"
+                )
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -188,9 +204,8 @@ class Client:
             )
         known = self._explain(status, said)
         if status in RETRIED_STATUS:
-            error = TransientError(
-                request.provider, request.label, problem, known[0] if known else "the provider is busy: try again later"
-            )
+            remedy, whole = known or ("the provider is busy: try again later", False)
+            error = TransientError(request.provider, request.label, problem, remedy, whole_provider=whole)
             error.retry_after = _retry_after(exchange)  # type: ignore[attr-defined]
             raise error
         remedy, whole = known or (f"see {self._provider.homepage}", False)
@@ -203,7 +218,8 @@ def _retry_after(exchange: Exchange) -> float | None:
     if not value:
         return None
     try:
-        return float(value)
+        seconds = float(value)
+        return seconds if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:
@@ -219,7 +235,7 @@ def error_text(body: bytes) -> str:
         return "a web page"
     try:
         value = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return " ".join(raw.split())[:200]
     for path in (
         ("error_message",),
@@ -237,6 +253,15 @@ def error_text(body: bytes) -> str:
         if isinstance(found, str):
             return " ".join(found.split())[:200]
     return " ".join(raw.split())[:200]
+
+
+def _without_keys(request: Request, body: bytes) -> bytes:
+    """The body with the keys of its own request blanked: some servers repeat the question in their answer."""
+    for secret in (*request.secret_params.values(), *request.secret_headers.values()):
+        # Anything shorter is no key of a provider, and may well be part of a number.
+        if len(secret) >= 8:
+            body = body.replace(secret.encode(), b"***")
+    return body
 
 
 def redact(text: str, secrets: list[str]) -> str:

@@ -9,8 +9,10 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from types import ModuleType
 
 import pyarrow as pa
@@ -46,6 +48,9 @@ MODULES: dict[str, ModuleType] = {
 GIVE_UP_AFTER = 2
 """Requests in a row that used up their tries before the host counts as down; the rest would only cost time."""
 
+MOST_PAGES = 1000
+"""Far more than any of the sources has; an answer that always names a next page ends here."""
+
 
 @dataclass
 class Harvest:
@@ -79,24 +84,19 @@ class _Basket:
         self._parts: dict[str, list[pa.Table]] = {table.name: [] for table in tables_of(provider)}
         self._bodies: dict[str, Request] = {}
 
-    def judge(self, exchange: Exchange) -> tuple[int, dict[str, tuple[pa.Table, set[str]]]]:
+    def judge(
+        self, exchange: Exchange, *, replayed: bool = False
+    ) -> tuple[int, dict[str, tuple[pa.Table, set[str]]]]:
         """Parse and check; raises what the parser raises."""
-        module = MODULES[exchange.request.provider]
-        try:
-            rows = module.parse(exchange)
-        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-            raise problem(
-                exchange,
-                f"the answer is not built as documented ({type(error).__name__}: {str(error)[:80]})",
-                f"the format has changed: compare orchestration/extract/{exchange.request.provider}.py with the "
-                "provider's documentation",
-            ) from None
-        tables = {name: to_arrow(RAW_TABLES[name], found, exchange) for name, found in rows.items()}
-        count = sum(len(found) for found in rows.values())
+        with _as_documented(exchange):
+            rows = MODULES[exchange.request.provider].parse(exchange)
+            tables = {name: to_arrow(RAW_TABLES[name], found, exchange) for name, found in rows.items()}
+            count = sum(len(found) for found in rows.values())
         if count == 0 and not exchange.request.may_be_empty:
             raise problem(exchange, "no rows in the window", "check the window, or mark it may_be_empty in the catalog")
         twin = self._bodies.get(exchange.sha256)
-        if count and twin and not _same(twin, exchange.request):
+        # An archive spans many runs: the same body for the windows of two days only says that nothing was new.
+        if count and twin and not replayed and not _same(twin, exchange.request):
             raise problem(exchange, f"the same body came for {twin.label}", "the source repeats an answer: try later")
         return count, tables
 
@@ -119,6 +119,32 @@ class _Basket:
 
 def _same(one: Request, other: Request) -> bool:
     return (one.path, one.params, one.context) == (other.path, other.params, other.context)
+
+
+@contextmanager
+def _as_documented(exchange: Exchange) -> Iterator[None]:
+    """Whatever a parser stumbles over is the body's fault, and must not end the run of the other sources."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, OSError, RecursionError) as error:
+        raise problem(
+            exchange,
+            f"the answer is not built as documented ({type(error).__name__}: {str(error)[:80]})",
+            f"the format has changed: compare orchestration/extract/{exchange.request.provider}.py with the "
+            "provider's documentation",
+        ) from None
+
+
+def _following(exchange: Exchange, asked: list[Request]) -> Request | None:
+    """The next page; `asked` are the pages so far, so that a token that leads back cannot keep us forever."""
+    module = MODULES[exchange.request.provider]
+    if not hasattr(module, "following"):
+        return None
+    with _as_documented(exchange):
+        request: Request | None = module.following(exchange)
+    if request in asked or (request and len(asked) >= MOST_PAGES):
+        raise problem(exchange, f"the pages never end ({len(asked)} so far)", "the source is at fault: try again later")
+    return request
 
 
 def active_providers(settings: Settings, only: tuple[str, ...] = ()) -> dict[str, str | None]:
@@ -179,7 +205,11 @@ def harvest_archive(archive: Archive, progress: Progress) -> Iterator[Harvest]:
         exchanges = list(archive.read(frozenset({name})))
         for done, exchange in enumerate(exchanges):
             progress.at(name, done, len(exchanges), exchange.request.label)
-            basket.add(exchange, basket.judge(exchange)[1])
+            try:
+                basket.add(exchange, basket.judge(exchange, replayed=True)[1])
+            except ExtractError as error:
+                log.warning("%s", error)
+                basket.harvest.failures.append((error, exchange.request.required))
         progress.at(name, len(exchanges), len(exchanges), "")
         return basket.finish()
 
@@ -213,13 +243,18 @@ def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest
     try:
         for done, first in enumerate(queue):
             request: Request | None = first
+            asked: list[Request] = []
             progress.at(name, done, total, first.label)
             try:
                 while request is not None:
-                    brought: dict[str, tuple[pa.Table, set[str]]] = {}
-                    exchange = client.get(request, lambda e, b=brought: b.update(basket.judge(e)[1]))  # type: ignore[misc]
-                    basket.add(exchange, brought)
-                    request = module.following(exchange) if hasattr(module, "following") else None
+                    asked.append(request)
+                    judged: list[tuple[dict[str, tuple[pa.Table, set[str]]], Request | None]] = []
+                    exchange = client.get(
+                        request,
+                        lambda e, j=judged, a=asked: j.append((basket.judge(e)[1], _following(e, a))),  # type: ignore[misc]
+                    )
+                    tables, request = judged[-1]
+                    basket.add(exchange, tables)
                 in_a_row = 0
             except ExtractError as error:
                 log.warning("%s", error)
@@ -243,18 +278,37 @@ def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest
 
 def _files(name: str, plan: Plan, archive: Archive) -> Harvest:
     basket = _Basket(name)
-    for request, path in MODULES[name].files(plan):
-        exchange = Exchange(request, 200, path.read_bytes(), plan.now)
+    found = list(MODULES[name].files(plan))
+    for left, (request, path) in zip(reversed(range(len(found))), found, strict=True):
         try:
-            _, tables = basket.judge(exchange)
+            body = _content(request, path, plan.settings.http_max_bytes)
+            # An instant each: of two exports of one symbol the later file is the newer version, in a replay too.
+            exchange = Exchange(request, 200, body, plan.now - timedelta(microseconds=left))
+            try:
+                _, tables = basket.judge(exchange)
+            except ExtractError as error:
+                _archive(archive, exchange, error.problem)
+                raise
+            _archive(archive, exchange, None)
         except ExtractError as error:
             log.warning("%s", error)
             basket.harvest.failures.append((error, request.required))
-            archive.write(exchange, error.problem)
             continue
-        archive.write(exchange)
         basket.add(exchange, tables)
     return basket.finish()
+
+
+def _content(request: Request, path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            body = file.read(limit + 1)
+    except OSError as trouble:
+        what = f"the file cannot be read ({os.strerror(trouble.errno or 0)})"
+        raise PermanentError(request.provider, request.label, what, "check its permissions") from None
+    if len(body) > limit:
+        what = f"the file is larger than {limit:,} bytes"
+        raise PermanentError(request.provider, request.label, what, "raise TIDEGAUGE_HTTP_MAX_BYTES if that is real data")
+    return body
 
 
 def _archive(archive: Archive, exchange: Exchange, error: str | None) -> None:

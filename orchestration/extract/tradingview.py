@@ -15,7 +15,8 @@ from orchestration.extract.base import Exchange, Plan, Request, Rows, problem, r
 
 def files(plan: Plan) -> Iterator[tuple[Request, Path]]:
     """Every CSV of the inbox that belongs to a symbol, oldest first, so that a re-export becomes the newer version."""
-    found = sorted(plan.settings.inbox_dir.glob("*.csv"), key=lambda path: (path.stat().st_mtime, path.name))
+    exports = (path for path in plan.settings.inbox_dir.glob("*.csv") if path.is_file())
+    found = sorted(exports, key=lambda path: (path.stat().st_mtime, path.name))
     # Longest first: CRYPTOCAP_TOTAL3 starts with CRYPTOCAP_TOTAL.
     symbols = sorted((s.key for s in plan.series), key=len, reverse=True)
     required = plan.provider.dataset("tradingview_bars").required
@@ -42,7 +43,7 @@ def parse(exchange: Exchange) -> Rows:
         row = dict(zip(header, line, strict=True))
         if _bar_date(exchange, row["time"]) <= today:
             cells = {name: value or None for name, value in row.items()}
-            rows.append({"symbol": context["symbol"], **cells, "file_name": context["file"]})
+            rows.append({**cells, "symbol": context["symbol"], "file_name": context["file"]})
     return {"tradingview_bars": rows}
 
 

@@ -158,9 +158,8 @@ _OBSERVATIONS = {
 
 # slip_factor sees what an absolute limit cannot: one value several times its neighbours, or a fraction of them, while
 # the neighbours agree with each other (or it is the newest). Moves below 2 % of the local level are noise near zero.
-# On 210,000 real observations a factor of seven finds no false alarm, and nine in ten ten-fold slips that pass the
-# limits of the series on an absolute scale.
-# Across a gap longer than a value may be carried there is no neighbourhood.
+# On 210,000 real observations a factor of seven raises no false alarm; of random ten-fold slips in series with an
+# absolute limit it cuts the unnoticed share from 44 % to 7 %.
 # A fall below a fifth is measured the other way round: with a limit of one or more, |x/prev - 1| never sees a slip
 # that makes a number ten times too small. A predecessor of zero has no relative distance.
 _JUMPS = """

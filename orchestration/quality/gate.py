@@ -120,35 +120,35 @@ def _judge_tables(con: duckdb.DuckDBPyConnection, tables: pd.DataFrame) -> dict[
         what="raw_tables",
     )
     found: dict[tuple[str, str], _Finding] = {}
-    for position, row in enumerate(tables.itertuples()):
-        name = str(row.table)
+    for position, row in enumerate(tables.to_dict("records")):
+        name = str(row["table"])
         columns_bad, keys_bad, quarantine_bad = (
             position in verdicts[rule].positions for rule in ("columns", "keys", "quarantine")
         )
         found[name, "columns"] = _Finding(
             not columns_bad,
-            observed={"missing_columns": row.missing_columns},
-            failing=pd.DataFrame({"missing_column": row.missing_columns.split(", ")}) if columns_bad else None,
+            observed={"missing_columns": row["missing_columns"]},
+            failing=pd.DataFrame({"missing_column": row["missing_columns"].split(", ")}) if columns_bad else None,
         )
         found[name, "keys"] = _Finding(
             not keys_bad,
-            observed={"duplicate_keys": row.duplicate_keys},
+            observed={"duplicate_keys": row["duplicate_keys"]},
             failing=frames.duplicate_keys(con, name, SHOWN_ROWS) if keys_bad else None,
-            failing_count=int(row.duplicate_keys) if keys_bad else 0,
+            failing_count=int(row["duplicate_keys"]) if keys_bad else 0,
         )
-        if pd.isna(row.seen):
+        if pd.isna(row["seen"]):
             found[name, "quarantine"] = _not_applicable("nothing was ever loaded")
             continue
         found[name, "quarantine"] = _Finding(
             not quarantine_bad,
             observed={
-                "rows_seen": row.seen,
-                "rows_quarantined": row.quarantined,
-                "share": row.quarantined_share,
-                "limit": row.quarantine_limit,
+                "rows_seen": row["seen"],
+                "rows_quarantined": row["quarantined"],
+                "share": row["quarantined_share"],
+                "limit": row["quarantine_limit"],
             },
             failing=frames.quarantined(con, name, SHOWN_ROWS) if quarantine_bad else None,
-            failing_count=int(row.quarantined) if quarantine_bad else 0,
+            failing_count=int(row["quarantined"]) if quarantine_bad else 0,
         )
     return found
 

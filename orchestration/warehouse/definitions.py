@@ -31,10 +31,12 @@ TABLES: dict[str, str] = {
         terms_url varchar, notes varchar""",
 }
 
+STATE = "create schema if not exists catalog; create table if not exists catalog.state (digest varchar)"
+
 
 def is_current(con: duckdb.DuckDBPyConnection, digest: str) -> bool:
     """True when the stored definitions were made from the same catalog."""
-    con.execute("create schema if not exists catalog; create table if not exists catalog.state (digest varchar)")
+    con.execute(STATE)
     return con.execute("select count(*) from catalog.state where digest = ?", [digest]).fetchone() == (1,)
 
 
@@ -47,6 +49,7 @@ def replace(con: duckdb.DuckDBPyConnection, frames: Mapping[str, pd.DataFrame], 
     counts = {}
     con.begin()
     try:
+        con.execute(STATE)
         for name, columns in TABLES.items():
             frame = frames[name]
             con.execute(f"create or replace table catalog.{name} ({columns})")

@@ -157,6 +157,26 @@ def test_warehouse_is_free_for_another_process_afterwards(settings: SimpleNamesp
     assert value(settings.warehouse_path, "select count(*) from other") == 0
 
 
+def test_tests_alone_are_no_build(settings: SimpleNamespace) -> None:
+    assert run(settings).success
+
+    result = run(settings, dg.AssetSelection.all_asset_checks())
+
+    assert result.success
+    assert materialized(result) == set()
+    assert {each.check_name for each in result.get_asset_check_evaluations()} == {"not_null_vix_day", "unique_vix_day"}
+    assert value(settings.warehouse_path, "select count(*) from quality.builds") == 1
+
+
+def test_instant_without_zone_leaves_the_marts_as_they_are(settings: SimpleNamespace) -> None:
+    assert run(settings).success
+
+    result = run(settings, as_of="2025-11-12T20:00:00")
+
+    assert "has no time zone" in cause(result)
+    assert value(settings.warehouse_path, "select count(*) from quality.builds") == 1
+
+
 def test_failed_model_is_named_with_its_message_and_compiled_sql(settings: SimpleNamespace) -> None:
     (settings.project_dir / "models/marts/calm_days.sql").write_text("select nonsense from {{ ref('vix') }}")
 

@@ -1,0 +1,277 @@
+"""Rolling correlations: worked figures, planted and absent dependence, and what is too little to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from orchestration.analytics.correlation import COLUMNS, WINDOWS, fisher_band, rolling_correlations
+
+Floats = Sequence[float] | np.ndarray
+
+
+def pairs(x: Floats, y: Floats, asset: str = "BTC", bar: str = "nyse_session") -> pd.DataFrame:
+    """Returns on consecutive weekdays, each public at 21:00 UTC."""
+    days = pd.bdate_range("2020-01-01", periods=len(x))
+    return pd.DataFrame(
+        {
+            "asset": asset,
+            "benchmark": "SPX",
+            "bar": bar,
+            "session_date": days.date,
+            "asset_log_return": np.asarray(x, dtype=float),
+            "benchmark_log_return": np.asarray(y, dtype=float),
+            "known_at": (days.tz_localize("UTC") + pd.Timedelta(hours=21)).as_unit("us"),
+        }
+    )
+
+
+def normal(seed: int, size: int, rho: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Two daily return series of true correlation `rho`."""
+    one, two = np.random.default_rng(seed).normal(0, 0.02, (2, size))
+    return one, rho * one + np.sqrt(1 - rho**2) * two
+
+
+# ------------------------------------------------------------------ the band
+
+
+@pytest.mark.parametrize(
+    ("n", "r", "low", "high"),
+    [
+        (22, 0.3, -0.14, 0.64),
+        (22, 0.5, 0.10, 0.76),
+        (60, 0.5, 0.28, 0.67),
+        (250, 0.5, 0.40, 0.59),
+        (22, -0.3, -0.64, 0.14),
+        (22, 0.0, -0.42, 0.42),
+    ],
+)
+def test_the_band_has_the_worked_figures(n: int, r: float, low: float, high: float) -> None:
+    found = fisher_band(np.array([r]), np.array([n]))
+    assert np.round(np.concatenate(found), 2).tolist() == [low, high]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_three_pairs_or_fewer_have_no_band(n: int) -> None:
+    low, high = fisher_band(np.array([0.5]), np.array([n]))
+    assert np.isnan(low).all()
+    assert np.isnan(high).all()
+
+
+@pytest.mark.parametrize("r", [-1.0, 1.0])
+def test_the_band_of_a_perfect_correlation_collapses_onto_it(r: float) -> None:
+    assert [float(end[0]) for end in fisher_band(np.array([r]), np.array([22]))] == [r, r]
+
+
+def test_an_undefined_correlation_has_an_undefined_band() -> None:
+    assert all(np.isnan(end).all() for end in fisher_band(np.array([np.nan]), np.array([22])))
+
+
+def test_the_band_narrows_with_n_and_holds_r() -> None:
+    r, n = np.full(5, 0.4), np.array([4, 10, 50, 250, 10_000])
+    low, high = fisher_band(r, n)
+    assert (np.diff(high - low) < 0).all()
+    assert ((low < r) & (r < high)).all()
+
+
+# ------------------------------------------------------------------ the number
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_every_window_has_the_textbook_correlation_of_its_sessions(window: int) -> None:
+    x, y = normal(1, 400, 0.4)
+    found = rolling_correlations(pairs(x, y), [window])
+    ends = range(window, 401)
+    expected = [np.corrcoef(x[end - window : end], y[end - window : end])[0, 1] for end in ends]
+    assert found["r"].to_numpy() == pytest.approx(expected, abs=1e-9)
+    assert (found["n"] == window).all()
+    assert found["session_date"].tolist() == pairs(x, y)["session_date"].iloc[window - 1 :].tolist()
+
+
+@pytest.mark.parametrize("rho", [-0.6, 0.3, 0.5, 0.9])
+def test_a_planted_correlation_is_recovered(rho: float) -> None:
+    found = rolling_correlations(pairs(*normal(7, 5000, rho)), [5000])
+    row = found.iloc[0]
+    assert len(found) == 1
+    assert row["r"] == pytest.approx(rho, abs=0.03)
+    assert row["r_low_95"] < rho < row["r_high_95"]
+
+
+@pytest.mark.parametrize(("window", "seed"), [(20, 11), (60, 12), (250, 13)])
+def test_the_band_of_independent_noise_covers_zero_in_nineteen_of_twenty(window: int, seed: int) -> None:
+    trials = 1000
+    x, y = normal(seed, window * trials)
+    found = rolling_correlations(pairs(x, y), [window]).iloc[::window]
+    assert len(found) == trials, "windows that do not overlap"
+    covered = int(((found["r_low_95"] < 0) & (found["r_high_95"] > 0)).sum())
+    # 950 plus or minus four standard deviations of a binomial count.
+    assert abs(covered - 950) <= 4 * np.sqrt(trials * 0.95 * 0.05)
+
+
+@pytest.mark.parametrize(("window", "seed"), [(20, 21), (60, 22)])
+def test_the_band_covers_a_true_correlation_in_nineteen_of_twenty(window: int, seed: int) -> None:
+    trials = 1000
+    found = rolling_correlations(pairs(*normal(seed, window * trials, 0.6)), [window]).iloc[::window]
+    covered = int(((found["r_low_95"] < 0.6) & (found["r_high_95"] > 0.6)).sum())
+    assert abs(covered - 950) <= 4 * np.sqrt(trials * 0.95 * 0.05)
+
+
+@pytest.mark.parametrize(("slope", "r"), [(2.0, 1.0), (-0.5, -1.0)])
+def test_a_perfect_correlation_is_one_and_its_band_collapses(slope: float, r: float) -> None:
+    x, _ = normal(3, 300)
+    found = rolling_correlations(pairs(x, slope * x + 0.001))
+    assert len(found) == sum(300 - window + 1 for window in WINDOWS)
+    for column in ("r", "r_low_95", "r_high_95"):
+        assert found[column].to_numpy() == pytest.approx(np.full(len(found), r), abs=1e-7)
+        assert found[column].abs().max() <= 1.0
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e6])
+def test_the_size_of_returns_does_not_matter(size: float) -> None:
+    x, y = normal(4, 100, 0.5)
+    assert rolling_correlations(pairs(size * x, y), [20])["r"].to_numpy() == pytest.approx(
+        rolling_correlations(pairs(x, y), [20])["r"].to_numpy(), abs=1e-6
+    )
+
+
+def test_a_wild_return_leaves_no_trace_after_it_left_the_window() -> None:
+    x, y = normal(5, 200, 0.5)
+    wild = x.copy()
+    wild[50] = 25.0
+    calm, shaken = (rolling_correlations(pairs(series, y), [20])["r"].to_numpy() for series in (x, wild))
+    assert shaken[51:] == pytest.approx(calm[51:], abs=1e-6)
+    assert np.abs(shaken[31:51] - calm[31:51]).max() > 0.1
+
+
+# ------------------------------------------------------------------ too little to say
+
+
+@pytest.mark.parametrize(("missing", "rows"), [(0, 1), (2, 1), (3, 0), (19, 0), (20, 0)])
+def test_a_window_needs_nine_tenths_of_its_sessions(missing: int, rows: int) -> None:
+    x, y = normal(6, 20)
+    x[1 : 1 + missing] = np.nan
+    found = rolling_correlations(pairs(x, y), [20])
+    assert len(found) == rows
+    assert found["n"].tolist() == [20 - missing] * rows
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_series_shorter_than_the_window_has_no_row(window: int) -> None:
+    x, y = normal(6, window - 1)
+    assert rolling_correlations(pairs(x, y), [window]).empty
+    assert len(rolling_correlations(pairs(*normal(6, window)), [window])) == 1
+
+
+@pytest.mark.parametrize("how", ["no row", "no asset return", "no benchmark return"])
+def test_a_missing_session_is_missing_and_not_zero(how: str) -> None:
+    x, y = normal(8, 40, 0.7)
+    whole = pairs(x, y)
+    gap = 25
+    if how == "no row":
+        # The session exists for the other asset, so the window still counts it.
+        given = pd.concat([whole.drop(index=gap), whole.assign(asset="ETH")], ignore_index=True)
+    else:
+        column = "asset_log_return" if how == "no asset return" else "benchmark_log_return"
+        given = whole.assign(**{column: whole[column].where(whole.index != gap)})
+    found = rolling_correlations(given, [20])
+    last = found[found["asset"] == "BTC"].iloc[-1]
+    kept = [number for number in range(20, 40) if number != gap]
+    assert last["n"] == 19
+    assert last["r"] == pytest.approx(np.corrcoef(x[kept], y[kept])[0, 1], abs=1e-9)
+    zeroed = x.copy()
+    zeroed[gap] = 0.0
+    assert last["r"] != pytest.approx(np.corrcoef(zeroed[20:], y[20:])[0, 1], abs=1e-4)
+    low, high = fisher_band(np.array([last["r"]]), np.array([19]))
+    assert (last["r_low_95"], last["r_high_95"]) == (low[0], high[0])
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.01, 0.1, 1 / 3, -1e-9])
+@pytest.mark.parametrize("side", ["asset_log_return", "benchmark_log_return"])
+@pytest.mark.parametrize("has_gaps", [False, True])
+def test_a_constant_series_has_no_correlation(constant: float, side: str, has_gaps: bool) -> None:
+    given = pairs(*normal(9, 60)).assign(**{side: constant})
+    if has_gaps:
+        given.loc[::15, side] = np.nan
+    assert rolling_correlations(given, [20]).empty
+
+
+def test_windows_beside_a_constant_stretch_are_kept_and_finite() -> None:
+    x, y = normal(10, 120)
+    x[40:80] = 0.013
+    found = rolling_correlations(pairs(x, y), [20])
+    assert len(found) == 101 - 21, "the windows wholly inside the stretch are missing"
+    assert np.isfinite(found[["r", "r_low_95", "r_high_95"]].to_numpy()).all()
+    assert found["r"].abs().max() < 0.95
+
+
+@pytest.mark.parametrize("rows", [0, 5])
+def test_too_little_of_everything_is_an_empty_frame_with_all_columns(rows: int) -> None:
+    found = rolling_correlations(pairs(*normal(1, rows)))
+    assert found.empty
+    assert list(found.columns) == COLUMNS
+
+
+def test_an_empty_frame_as_duckdb_returns_it_is_empty() -> None:
+    empty = pairs([], []).astype({"asset": object, "benchmark": object, "bar": object})
+    assert list(rolling_correlations(empty.assign(session_date=pd.to_datetime([]))).columns) == COLUMNS
+
+
+# ------------------------------------------------------------------ groups and time
+
+
+def test_assets_and_bars_are_judged_apart() -> None:
+    x, y = normal(14, 60, 0.8)
+    given = pd.concat(
+        [pairs(x, y), pairs(-x, y, asset="ETH"), pairs(2 * x, y, bar="utc_day"), pairs(x[:10], y[:10], asset="TOTAL")]
+    )
+    found = rolling_correlations(given.sample(frac=1, random_state=1), [20]).set_index(["asset", "bar", "session_date"])
+    btc, eth = found.loc[("BTC", "nyse_session")], found.loc[("ETH", "nyse_session")]
+    assert btc["r"].to_numpy() == pytest.approx(-eth["r"].to_numpy(), abs=1e-9)
+    assert btc["r"].to_numpy() == pytest.approx(found.loc[("BTC", "utc_day")]["r"].to_numpy(), abs=1e-9)
+    assert set(found.index.get_level_values("asset")) == {"BTC", "ETH"}
+
+
+def test_rows_carry_their_window_method_and_types() -> None:
+    found = rolling_correlations(pairs(*normal(15, 100)))
+    assert list(found.columns) == COLUMNS
+    assert found["window_sessions"].value_counts().to_dict() == {20: 81, 60: 41, 90: 11}
+    assert set(found["method"]) == {"pearson"}
+    assert str(found["known_at"].dtype) == "datetime64[us, UTC]"
+    assert found["n"].dtype == found["window_sessions"].dtype == np.dtype("int64")
+
+
+def test_known_at_is_that_of_the_last_session_when_nothing_was_revised() -> None:
+    given = pairs(*normal(16, 60))
+    found = rolling_correlations(given, [20])
+    assert found["known_at"].tolist() == given["known_at"].iloc[19:].tolist()
+
+
+def test_known_at_is_the_newest_in_the_window_when_an_older_value_was_revised_late() -> None:
+    given = pairs(*normal(16, 60))
+    revised = pd.Timestamp("2024-05-05 12:34:56.789123", tz="UTC")
+    given.loc[30, "known_at"] = revised
+    found = rolling_correlations(given, [20])
+    inside = (found.index >= 30 - 19) & (found.index <= 30)
+    assert (found["known_at"][inside] == revised).all()
+    assert found["known_at"][~inside].tolist() == [given["known_at"][row + 19] for row in found.index[~inside]]
+
+
+def test_known_at_of_a_window_that_ends_in_a_gap_is_that_of_its_last_pair() -> None:
+    given = pairs(*normal(17, 40))
+    given.loc[39, "asset_log_return"] = np.nan
+    last = rolling_correlations(given, [20]).iloc[-1]
+    assert (last["n"], last["session_date"]) == (19, given["session_date"][39])
+    assert last["known_at"] == given["known_at"][38]
+
+
+def test_a_window_knows_nothing_of_later_sessions() -> None:
+    given = pairs(*normal(18, 120, 0.5))
+    whole = rolling_correlations(given)
+    cut = rolling_correlations(given.iloc[:80])
+    until = given["session_date"][79]
+    earlier = whole[whole["session_date"] <= until].reset_index(drop=True)
+    pd.testing.assert_frame_equal(earlier, cut.reset_index(drop=True))
+    assert (cut["known_at"] <= given["known_at"][79]).all()

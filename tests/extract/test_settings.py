@@ -1,0 +1,94 @@
+"""Settings: https for everybody but this machine, and keys that never show."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from orchestration.settings import ConfigurationError, is_loopback, load_settings
+
+FOREIGN = [
+    "http://api.example.org",
+    "http://127.0.0.1.example.org",
+    "http://localhost.example.org:8080",
+    "http://127.0.0.1@example.org",
+    "http://10.0.0.1",
+    "ftp://example.org",
+    "example.org",
+    "//example.org",
+]
+
+
+@pytest.mark.parametrize("url", FOREIGN)
+@pytest.mark.parametrize("field", ["mirror", "fred_base_url"])
+def test_plain_http_to_another_machine_is_refused(field: str, url: str):
+    with pytest.raises(ConfigurationError, match=rf"TIDEGAUGE_{field.upper()}: .* must be https://"):
+        load_settings(**{field: url})
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8900", "http://localhost:1", "http://[::1]:1", "https://example.org"])
+def test_https_and_this_machine_are_accepted(url: str):
+    assert load_settings(mirror=url).base_url("fred", "https://x.org") == f"{url}/fred"
+
+
+def test_an_own_base_url_goes_before_the_mirror_and_the_mirror_before_the_catalog():
+    given = load_settings(mirror="http://127.0.0.1:1/", cboe_base_url="https://own.example/")
+    assert given.base_url("cboe", "https://catalog.example/") == "https://own.example"
+    assert given.base_url("fred", "https://catalog.example/") == "http://127.0.0.1:1/fred"
+    assert load_settings().base_url("fred", "https://catalog.example/") == "https://catalog.example"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1", "http://LOCALHOST", "http://[::1]/x"])
+def test_loopback_is_recognised(url: str):
+    assert is_loopback(url)
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1", "http://127.0.0.2.example.org", "http://0.0.0.0"])
+def test_what_only_looks_like_loopback_is_not(url: str):
+    assert not is_loopback(url)
+
+
+def test_keys_come_from_the_environment_and_show_nowhere(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TIDEGAUGE_FRED_API_KEY", "canary-0123456789")
+    given = load_settings()
+    assert given.secrets() == ["canary-0123456789"]
+    for text in (repr(given), str(given), given.model_dump_json(), str(given.model_dump())):
+        assert "canary" not in text
+
+
+def test_an_empty_key_is_no_key(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TIDEGAUGE_FRED_API_KEY", "")
+    assert load_settings().api_key("fred") is None
+    assert load_settings().secrets() == []
+
+
+def test_a_dotenv_of_the_working_folder_is_read():
+    Path(".env").write_text("TIDEGAUGE_HTTP_ATTEMPTS=3\n")
+    assert load_settings().http_attempts == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("HTTP_ATTEMPTS", "0"), ("HTTP_ATTEMPTS", "11"), ("HTTP_MAX_BYTES", "-1"), ("HTTP_BACKOFF_SECONDS", "nan")],
+)
+def test_a_limit_that_cannot_work_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str):
+    monkeypatch.setenv(f"TIDEGAUGE_{name}", value)
+    with pytest.raises(ConfigurationError, match=f"TIDEGAUGE_{name}"):
+        load_settings()
+
+
+@pytest.mark.parametrize("text", ["2025-11-12T22:00:00", "2025-11-12T22:00:00Z", "2025-11-13T07:00:00+09:00"])
+def test_the_clock_is_utc(monkeypatch: pytest.MonkeyPatch, text: str):
+    monkeypatch.setenv("TIDEGAUGE_NOW", text)
+    assert load_settings().now() == datetime(2025, 11, 12, 22, tzinfo=UTC)
+
+
+def test_a_mirror_lends_its_clock(mirror):
+    assert load_settings(mirror=mirror.url).now() == datetime(2025, 11, 12, 22, tzinfo=UTC)
+
+
+def test_a_mirror_that_is_down_says_what_to_do():
+    with pytest.raises(ConfigurationError, match="start the mirror, or set TIDEGAUGE_NOW"):
+        load_settings(mirror="http://127.0.0.1:9").now()

@@ -1,0 +1,91 @@
+"""The command line: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from filelock import FileLock
+
+from orchestration import cli
+from orchestration.runner import BUSY, USAGE
+
+
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["tidegauge", *arguments])
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as end:
+        code = int(end.code or 0)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "--only", "fredd"), "unknown provider fredd: choose from fred, fredgraph"),
+        (("run", "--only", "fred"), "set TIDEGAUGE_FRED_API_KEY"),
+        (("run", "--from", "2025-02-01", "--to", "2025-01-01"), "lies after --to"),
+        (("run", "--mirror", "http://example.com"), "TIDEGAUGE_MIRROR"),
+        (("replay", "nowhere"), "no archived responses in this folder"),
+        (("query", "select 1"), "nothing has been released yet"),
+    ],
+)
+def test_a_usage_error_is_one_line_with_the_remedy(monkeypatch, capsys, arguments, message):
+    code, _, err = command(monkeypatch, capsys, *arguments)
+    assert code == USAGE
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_an_unreadable_setting_is_named(monkeypatch, capsys):
+    monkeypatch.setenv("TIDEGAUGE_HTTP_ATTEMPTS", "many")
+    code, _, err = command(monkeypatch, capsys, "query", "select 1")
+    assert code == USAGE
+    assert "TIDEGAUGE_HTTP_ATTEMPTS" in err
+
+
+def test_a_home_in_use_is_exit_75_and_names_the_holder(monkeypatch, capsys, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "run.pid").write_text("4711\n")
+    monkeypatch.setenv("TIDEGAUGE_BUSY_TIMEOUT_SECONDS", "0.1")
+    with FileLock(home / "run.lock", is_singleton=False):
+        code, _, err = command(monkeypatch, capsys, "demo", "--home", str(home))
+    assert code == BUSY
+    assert "process 4711" in err
+
+
+@pytest.mark.slow
+def test_query_prints_the_release_and_cannot_leave_it(monkeypatch, capsys, demo):
+    settings, _ = demo
+    home = str(settings.home)
+    code, out, _ = command(
+        monkeypatch, capsys, "query", "--home", home, "--csv", "select count(*) as days from marts.liquidity"
+    )
+    assert code == 0
+    assert int(out.splitlines()[1]) > 1000
+    for sql in ("select * from read_text('/etc/hostname')", "copy (select 1) to 'x.csv'", "drop table marts.liquidity"):
+        code, _, err = command(monkeypatch, capsys, "query", "--home", home, sql)
+        assert code == USAGE, sql
+        assert "the query failed" in err
+
+
+@pytest.mark.slow
+def test_status_shows_releases_gates_and_ages(monkeypatch, capsys, demo):
+    settings, _ = demo
+    code, out, _ = command(monkeypatch, capsys, "status", "--home", str(settings.home))
+    assert code == 0
+    for expected in ("← current", "raw gate", "mart gate", "fred.WALCL", "2025-11-05"):
+        assert expected in out
+
+
+def test_help_lists_the_exit_codes(monkeypatch, capsys):
+    code, out, _ = command(monkeypatch, capsys, "--help")
+    assert code == 0
+    assert "75" in out
+    assert "demo" in out
