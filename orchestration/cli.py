@@ -16,7 +16,10 @@ from orchestration.settings import ConfigurationError, Settings, load_settings
 if TYPE_CHECKING:
     from orchestration.runner import Outcome
 
-EPILOG = "Exit codes: 0 done, 2 usage or configuration, 3 a source failed, 4 a gate is closed, 75 another run holds the warehouse."
+EPILOG = (
+    "Exit codes: 0 done, 2 usage or configuration, 3 a source failed, 4 a gate is closed, "
+    "75 another run holds the warehouse."
+)
 
 app = typer.Typer(
     name="tidegauge",
@@ -140,6 +143,7 @@ def status(home: Home = None) -> None:
     from rich.console import Console
 
     from orchestration.quality import store
+    from orchestration.quality.checks import GATES
     from orchestration.report_tables import gates_table, releases_table, sources_table
     from orchestration.warehouse import connect
 
@@ -147,7 +151,7 @@ def status(home: Home = None) -> None:
     console = Console(width=_width())
     console.print(releases_table(settings.releases_dir))
     with connect(settings.warehouse_path, read_only=True, wait_seconds=settings.busy_timeout_seconds) as con:
-        for gate in ("raw", "mart"):
+        for gate in GATES:
             console.print(gates_table(gate, store.last_results(con, gate)))
         console.print(sources_table(con, settings.now()))
 

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestration.quality import store
+from orchestration.quality.checks import GATES
 from orchestration.warehouse import release
 
 
@@ -59,7 +60,7 @@ def run_tables(
         )
     if rows:
         yield sources
-    for gate in ("raw", "mart"):
+    for gate in GATES:
         results = [row for row in store.last_results(con, gate) if row["run_id"] == run_id]
         if results:
             yield gates_table(gate, results)

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestration.quality import store
+from orchestration.quality.checks import GATES
 from orchestration.settings import PACKAGE_ROOT, Settings
-from orchestration.warehouse import WarehouseBusyError
+from orchestration.warehouse import WarehouseBusyError, connect
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -109,10 +111,10 @@ def run_pipeline(
             result = definitions.resolve_job_def(PIPELINE).execute_in_process(
                 instance=instance, run_config=config, raise_on_error=False
             )
-            return _outcome(result)
+            return _outcome(result, settings)
 
 
-def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
+def _outcome(result: dg.ExecuteInProcessResult, settings: Settings) -> Outcome:
     errors, codes = [], []
     for event in result.all_events:
         if event.event_type_value != "STEP_FAILURE":
@@ -122,9 +124,10 @@ def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
         while error is not None:
             chain.append(error)
             error = error.cause
-        known = next((link for link in chain if link.cls_name in EXIT_OF_ERROR), chain[-1] if chain else None)
-        errors.append(f"{event.step_key}: {known.message.strip() if known else 'failed'}")
-        codes.append(EXIT_OF_ERROR.get(known.cls_name or "", UNEXPECTED) if known else UNEXPECTED)
+        known = next((link for link in chain if link.cls_name in EXIT_OF_ERROR), chain[-1])
+        codes.append(EXIT_OF_ERROR.get(known.cls_name or "", UNEXPECTED))
+        closed = closed_checks(settings, result.run_id) if known.cls_name == "DagsterAssetCheckFailedError" else []
+        errors += closed or [f"{event.step_key}: {known.message.strip()}"]
     materialized = sorted(
         {
             "/".join(event.asset_key.path)
@@ -134,6 +137,17 @@ def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
     )
     code = DONE if result.success else codes[0] if codes else UNEXPECTED
     return Outcome(result.run_id, code, errors, materialized)
+
+
+def closed_checks(settings: Settings, run_id: str) -> list[str]:
+    """What closed a gate in this run: check, rule, first failing rows and remedy, a line each."""
+    with connect(settings.warehouse_path, read_only=True, wait_seconds=settings.busy_timeout_seconds) as con:
+        results = [row for gate in GATES for row in store.last_results(con, gate)]
+    return [
+        store.describe(row)
+        for row in results
+        if row["run_id"] == run_id and not row["is_passed"] and row["severity"] == "error"
+    ]
 
 
 def project_file(name: str) -> Path:

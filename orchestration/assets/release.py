@@ -11,12 +11,11 @@ import duckdb
 
 from orchestration import __version__
 from orchestration.quality import store
-from orchestration.quality.checks import Gate
+from orchestration.quality.checks import GATES
 from orchestration.settings import PACKAGE_ROOT, Settings
 from orchestration.warehouse import connect, release
 from orchestration.warehouse.ledger import Ledger
 
-GATES: tuple[Gate, ...] = ("raw", "mart")
 VERSIONED = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "great-expectations", "pandas")
 
 

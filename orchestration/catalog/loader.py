@@ -68,9 +68,7 @@ def load_catalog(directory: Path | None = None) -> Catalog:
             continue
         provider = _provider(document, where)
         if provider.provider != path.stem:
-            raise CatalogError(
-                f"{where}: field provider: is {provider.provider!r}; it must equal the file's name"
-            )
+            raise CatalogError(f"{where}: field provider: is {provider.provider!r}; it must equal the file's name")
         providers[provider.provider] = provider
     catalog = Catalog(providers=providers, assets=assets, retired_assets=retired_assets)
     _check_fallbacks(catalog)
@@ -102,22 +100,16 @@ def _provider(document: dict[str, Any], where: str) -> Provider:
     with_key = _optional(RateLimit, top.pop("rate_limit_with_key", None), where, "rate_limit_with_key")
     key = _build(KeyPolicy, top.pop("key", {}), where, "key")
     datasets = _each(top, "datasets", where, "name", lambda raw: {"look_back_days": look_back} | raw, Dataset)
-    releases = _each(
-        top, "releases", where, "id", lambda raw: raw | {"id": f"{name}.{raw.get('id')}"}, ReleaseRule
-    )
+    releases = _each(top, "releases", where, "id", lambda raw: raw | {"id": f"{name}.{raw.get('id')}"}, ReleaseRule)
     rules = {rule.id: rule for rule in releases}
     expanded = _expand_assets(top, where)
     raw_series = _entries(top.pop("series", []), where, "series", "key") + expanded
-    series = tuple(
-        _series(raw, where, name=name, terms=terms, rules=rules, datasets=datasets) for raw in raw_series
-    )
+    series = tuple(_series(raw, where, name=name, terms=terms, rules=rules, datasets=datasets) for raw in raw_series)
     _unique((s.key for s in series), where, "series")
     exceptions = _each(top, "exceptions", where, "key", lambda raw: raw, ReleaseException, unique=False)
     for exception in exceptions:
         if exception.key not in {s.key for s in series}:
-            raise CatalogError(
-                f"{where}: exceptions {exception.key}: field key: no such series; correct or remove it"
-            )
+            raise CatalogError(f"{where}: exceptions {exception.key}: field key: no such series; correct or remove it")
     _unique((f"{e.key} {e.period}" for e in exceptions), where, "exceptions")
     retired = _each(top, "retired", where, "id", lambda raw: raw, Retired)
     fields = {
@@ -176,9 +168,7 @@ def _series(
     rule = rules.get(f"{name}.{release}")
     if rule is None:
         known = ", ".join(sorted(rule_id.removeprefix(f"{name}.") for rule_id in rules)) or "none"
-        raise CatalogError(
-            f"{where}: {entry}: field release: no rule {release!r} under releases; known: {known}"
-        )
+        raise CatalogError(f"{where}: {entry}: field release: no rule {release!r} under releases; known: {known}")
     own_terms = values.pop("terms", None)
     values["terms"] = _build(Terms, own_terms, where, f"{entry}: terms") if own_terms else terms
     for frequency, (look_back, carry, grace) in FREQUENCY_DEFAULTS.items():
@@ -188,9 +178,7 @@ def _series(
     values = {"dataset": datasets[0].name if len(datasets) == 1 else None} | values
     series = _build(Series, values | {"provider": name, "release": rule}, where, entry)
     if series.dataset not in {dataset.name for dataset in datasets}:
-        raise CatalogError(
-            f"{where}: {entry}: field dataset: {series.dataset!r} is not among datasets; add it there"
-        )
+        raise CatalogError(f"{where}: {entry}: field dataset: {series.dataset!r} is not among datasets; add it there")
     return series
 
 
@@ -231,9 +219,7 @@ def _entries(raw: Any, where: str, field: str, key: str) -> list[dict[str, Any]]
         raise CatalogError(f"{where}: field {field}: must be a list of entries")
     for number, entry in enumerate(raw, 1):
         if not isinstance(entry, dict) or not entry.get(key):
-            raise CatalogError(
-                f"{where}: {field} entry {number}: field {key}: is missing; every entry needs one"
-            )
+            raise CatalogError(f"{where}: {field} entry {number}: field {key}: is missing; every entry needs one")
     return raw
 
 
@@ -282,13 +268,11 @@ def _check_fallbacks(catalog: Catalog) -> None:
         target = provider.fallback_for
         if target is not None and target not in catalog.providers:
             raise CatalogError(
-                f"catalog/{provider.provider}.yml: field fallback_for: no provider {target!r}; "
-                f"add catalog/{target}.yml"
+                f"catalog/{provider.provider}.yml: field fallback_for: no provider {target!r}; add catalog/{target}.yml"
             )
         if target is not None and provider.series:
             raise CatalogError(
-                f"catalog/{provider.provider}.yml: field series: a fallback serves the series of {target}; "
-                "remove them"
+                f"catalog/{provider.provider}.yml: field series: a fallback serves the series of {target}; remove them"
             )
 
 
@@ -298,15 +282,11 @@ def _check_asset_ids(catalog: Catalog) -> None:
         for provider, provider_ids in asset.ids.items():
             where = f"catalog/{ASSETS_FILE}: assets {asset.asset_id}: field ids.{provider}"
             if provider not in catalog.providers:
-                raise CatalogError(
-                    f"{where}: no such provider; add catalog/{provider}.yml or correct the name"
-                )
+                raise CatalogError(f"{where}: no such provider; add catalog/{provider}.yml or correct the name")
             for provider_id in provider_ids:
                 first = owner.setdefault((provider, provider_id), asset.asset_id)
                 if first != asset.asset_id:
-                    raise CatalogError(
-                        f"{where}: {provider_id} already belongs to {first}; an id names one asset"
-                    )
+                    raise CatalogError(f"{where}: {provider_id} already belongs to {first}; an id names one asset")
     for entry in catalog.providers.values():
         for kind, listed in (("assets", entry.assets), ("slugs", entry.slugs)):
             for name in listed:
@@ -323,6 +303,4 @@ def _check_retired(catalog: Catalog) -> None:
     for file_name, retired in [*lists, (ASSETS_FILE, catalog.retired_assets)]:
         for entry in retired:
             if entry.id in active:
-                raise CatalogError(
-                    f"catalog/{file_name}: retired {entry.id}: is also active; remove one of the two"
-                )
+                raise CatalogError(f"catalog/{file_name}: retired {entry.id}: is also active; remove one of the two")

@@ -258,16 +258,12 @@ class Provider(_Entry):
         for dataset in self.datasets:
             if dataset.name == name:
                 return dataset
-        raise CatalogError(
-            f"catalog/{self.provider}.yml: no dataset {name}; known: {[d.name for d in self.datasets]}"
-        )
+        raise CatalogError(f"catalog/{self.provider}.yml: no dataset {name}; known: {[d.name for d in self.datasets]}")
 
     @property
     def is_required(self) -> bool:
         """True when a run without this provider fails."""
-        return any(dataset.required for dataset in self.datasets) or any(
-            series.required for series in self.series
-        )
+        return any(dataset.required for dataset in self.datasets) or any(series.required for series in self.series)
 
 
 class Asset(_Entry):
@@ -299,9 +295,7 @@ class Catalog(_Entry):
         try:
             return self.providers[name]
         except KeyError:
-            raise CatalogError(
-                f"no provider {name!r} in the catalog; known: {', '.join(self.providers)}"
-            ) from None
+            raise CatalogError(f"no provider {name!r} in the catalog; known: {', '.join(self.providers)}") from None
 
     def series_of(self, provider: str) -> tuple[Series, ...]:
         """What to ask this provider for; a fallback serves the series of the provider it stands in for."""
@@ -331,9 +325,7 @@ class Catalog(_Entry):
         provider, key = series_id.split(".", 1)
         return {e.period: e.known_at for e in self.provider(provider).exceptions if e.key == key}
 
-    def newest_due_period(
-        self, series_id: str, now: datetime, *, sessions: pd.DataFrame | None = None
-    ) -> date:
+    def newest_due_period(self, series_id: str, now: datetime, *, sessions: pd.DataFrame | None = None) -> date:
         """The newest period that must be here by `now`: rule, exceptions and grace of the series applied."""
         from orchestration.catalog.release import newest_due_period
 
@@ -443,11 +435,7 @@ class Catalog(_Entry):
         """`catalog.release_exceptions`."""
         import pandas as pd
 
-        rows = [
-            (f"{p.provider}.{e.key}", e.period, e.known_at)
-            for p in self.providers.values()
-            for e in p.exceptions
-        ]
+        rows = [(f"{p.provider}.{e.key}", e.period, e.known_at) for p in self.providers.values() for e in p.exceptions]
         frame = pd.DataFrame(rows, columns=["series_id", "period_date", "known_at"])
         return frame.assign(known_at=pd.to_datetime(frame["known_at"], utc=True))
 

@@ -106,22 +106,16 @@ def release_calendar_frame(
     return pd.concat(parts, ignore_index=True)
 
 
-def release_instants(
-    rule: ReleaseRule, periods: Days, sessions: pd.DataFrame | None = None
-) -> pd.DatetimeIndex:
+def release_instants(rule: ReleaseRule, periods: Days, sessions: pd.DataFrame | None = None) -> pd.DatetimeIndex:
     """The UTC instant at which each period (datetime64[D]) becomes public under the rule."""
     import numpy as np
     import pandas as pd
 
     due = _due_days(rule, periods)
     hours, minutes = rule.time.split(":")
-    local = pd.DatetimeIndex(due.astype("datetime64[us]")) + pd.Timedelta(
-        hours=int(hours), minutes=int(minutes)
-    )
+    local = pd.DatetimeIndex(due.astype("datetime64[us]")) + pd.Timedelta(hours=int(hours), minutes=int(minutes))
     # A wall time that occurs twice is taken as the later one: a fact is never dated before it was public.
-    instants = local.tz_localize(
-        rule.zone, ambiguous=np.zeros(len(local), dtype=bool), nonexistent="shift_forward"
-    )
+    instants = local.tz_localize(rule.zone, ambiguous=np.zeros(len(local), dtype=bool), nonexistent="shift_forward")
     instants = instants.tz_convert("UTC").as_unit("us")
     if rule.sessions is None or not len(periods):
         return instants
@@ -159,9 +153,7 @@ def newest_due_period(
         instants = instants.where(~hit, pd.Timestamp(known_at).tz_convert("UTC"))
     public = periods[instants <= pd.Timestamp(now).tz_convert("UTC") - pd.Timedelta(days=grace)]
     if not len(public):
-        raise CatalogError(
-            f"series {series.series_id}: no period was due in the 400 days before {now}: check release"
-        )
+        raise CatalogError(f"series {series.series_id}: no period was due in the 400 days before {now}: check release")
     return _as_date(public.max())
 
 

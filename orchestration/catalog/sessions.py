@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 SESSION_CALENDARS: tuple[SessionCalendar, ...] = get_args(SessionCalendar)
 
 
-def sessions_frame(
-    start: date, end: date, calendars: Iterable[SessionCalendar] = SESSION_CALENDARS
-) -> pd.DataFrame:
+def sessions_frame(start: date, end: date, calendars: Iterable[SessionCalendar] = SESSION_CALENDARS) -> pd.DataFrame:
     """`catalog.sessions`: calendar, session_date, open_at, close_at (UTC), as far as the library knows."""
     import pandas as pd
 

@@ -132,7 +132,9 @@ def read_csv(exchange: Exchange) -> tuple[list[str], list[list[str]]]:
         # Strict: an opening quote without its end would swallow every line after it.
         lines = list(csv.reader(io.StringIO(text), strict=True))
     except csv.Error as error:
-        raise problem(exchange, f"the file is not CSV ({error})", "try again; if it stays, the format has changed") from None
+        raise problem(
+            exchange, f"the file is not CSV ({error})", "try again; if it stays, the format has changed"
+        ) from None
     header, rows = lines[0], [line for line in lines[1:] if line]
     ragged = next((line for line in rows if len(line) != len(header)), None)
     if ragged is not None:

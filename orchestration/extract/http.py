@@ -141,7 +141,8 @@ class Client:
                 allow_redirects=False,
             ) as answer:
                 body = _without_keys(request, self._read(request, answer))
-                headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
+                keys = [*request.secret_params.values(), *request.secret_headers.values()]
+                headers = {name: redact(answer.headers[name], keys) for name in KEPT_HEADERS if name in answer.headers}
                 return Exchange(request, answer.status_code, body, self._settings.now(), headers)
         except requests.exceptions.SSLError as error:
             failure: ExtractError = PermanentError(

@@ -46,7 +46,7 @@ def parse(exchange: Exchange) -> Rows:
         "categories": body.get("categories"),
     }
     return {
-        "llama_unlock_events": list(_events(slug, metadata["unlockEvents"])),
+        "llama_unlock_events": list(_events(exchange, metadata["unlockEvents"])),
         "llama_emissions": [
             {
                 "slug": slug,
@@ -63,11 +63,17 @@ def parse(exchange: Exchange) -> Rows:
     }
 
 
-def _events(slug: str, events: list[Row]) -> Iterator[Row]:
+NEEDED = {"cliff": ("recipient", "amount"), "linear": ("recipient", "newRatePerWeek")}
+"""Without these an allocation would silently be worth nothing."""
+
+
+def _events(exchange: Exchange, events: list[Row]) -> Iterator[Row]:
+    slug = exchange.request.context["slug"]
     seen: Counter[tuple[str | None, ...]] = Counter()
     for event in events:
         for kind in ("cliff", "linear"):
             for allocation in event.get(f"{kind}Allocations", []):
+                require_keys(exchange, f"a {kind} allocation", allocation, NEEDED[kind])
                 key = (text(event["timestamp"]), kind, text(allocation["recipient"]))
                 yield {
                     "slug": slug,

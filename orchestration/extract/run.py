@@ -84,9 +84,7 @@ class _Basket:
         self._parts: dict[str, list[pa.Table]] = {table.name: [] for table in tables_of(provider)}
         self._bodies: dict[str, Request] = {}
 
-    def judge(
-        self, exchange: Exchange, *, replayed: bool = False
-    ) -> tuple[int, dict[str, tuple[pa.Table, set[str]]]]:
+    def judge(self, exchange: Exchange, *, replayed: bool = False) -> tuple[int, dict[str, tuple[pa.Table, set[str]]]]:
         """Parse and check; raises what the parser raises."""
         with _as_documented(exchange):
             rows = MODULES[exchange.request.provider].parse(exchange)
@@ -307,7 +305,9 @@ def _content(request: Request, path: Path, limit: int) -> bytes:
         raise PermanentError(request.provider, request.label, what, "check its permissions") from None
     if len(body) > limit:
         what = f"the file is larger than {limit:,} bytes"
-        raise PermanentError(request.provider, request.label, what, "raise TIDEGAUGE_HTTP_MAX_BYTES if that is real data")
+        raise PermanentError(
+            request.provider, request.label, what, "raise TIDEGAUGE_HTTP_MAX_BYTES if that is real data"
+        )
     return body
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from orchestration.catalog.tables import RAW_TABLES
 
 Gate = Literal["raw", "mart"]
+GATES: tuple[Gate, ...] = ("raw", "mart")
 Severity = Literal["error", "warn"]
 
 SHOWN_ROWS = 20

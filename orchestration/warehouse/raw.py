@@ -259,7 +259,5 @@ def _reason(table: RawTable) -> str:
         # One day of grace: Asian session dates run ahead of UTC. A schedule may lie ahead, but milliseconds read as
         # seconds lie tens of thousands of years ahead.
         grace, ahead = ("100 years", "more than a century ahead") if column.future else ("1 day", "in the future")
-        branches.append(
-            f"when {instant} > _extracted_at + interval '{grace}' then {_literal(f'{label} lies {ahead}')}"
-        )
+        branches.append(f"when {instant} > _extracted_at + interval '{grace}' then {_literal(f'{label} lies {ahead}')}")
     return "case " + " ".join(branches) + " end"

@@ -131,9 +131,7 @@ def test_real_shocks_pass(catalog: Catalog, series_id: str, before: float, after
 
 
 def test_datasets_are_raw_tables_of_their_provider(catalog: Catalog) -> None:
-    declared = {
-        dataset.name: name for name, provider in catalog.providers.items() for dataset in provider.datasets
-    }
+    declared = {dataset.name: name for name, provider in catalog.providers.items() for dataset in provider.datasets}
     assert declared == {table.name: table.provider for table in RAW_TABLES.values()}
 
 
@@ -193,9 +191,7 @@ def test_classes_of_assets(catalog: Catalog) -> None:
 
 
 def test_every_unlock_token_has_a_price_id(catalog: Catalog) -> None:
-    slugs = {
-        slug for asset in catalog.assets if "coingecko" in asset.ids for slug in asset.ids.get("llama", ())
-    }
+    slugs = {slug for asset in catalog.assets if "coingecko" in asset.ids for slug in asset.ids.get("llama", ())}
     assert set(catalog.provider("llama").slugs) == slugs
     assert {"hyperliquid", "arbitrum"} <= slugs
 

@@ -245,6 +245,4 @@ def test_import_stays_light() -> None:
     run = subprocess.run(
         [sys.executable, "-c", code], check=True, cwd=DIRECTORY.parents[1], capture_output=True, text=True
     )
-    assert not {"pandas", "numpy", "exchange_calendars", "dagster", "duckdb", "requests"} & set(
-        run.stdout.split()
-    )
+    assert not {"pandas", "numpy", "exchange_calendars", "dagster", "duckdb", "requests"} & set(run.stdout.split())

@@ -75,9 +75,7 @@ def test_known_at(catalog: Catalog, series_id: str, period: str, expected: str) 
 
 
 def test_month_rule_stops_at_the_end_of_the_month() -> None:
-    rule = ReleaseRule(
-        id="x.end", kind="months", description="d", months=1, day_of_month=31, time="10:00", zone="UTC"
-    )
+    rule = ReleaseRule(id="x.end", kind="months", description="d", months=1, day_of_month=31, time="10:00", zone="UTC")
     assert known_at(rule, "2025-01-15") == "2025-02-28T10:00Z"
 
 
@@ -153,10 +151,7 @@ def test_shutdown_delays_are_not_staleness(catalog: Catalog) -> None:
     cpi = catalog.find("fred.CPIAUCSL")
     exceptions = catalog.exceptions_of(cpi.series_id)
     assert str(newest_due_period(cpi, NOW + timedelta(days=10), grace_days=0)) == "2025-10-01"
-    assert (
-        str(newest_due_period(cpi, NOW + timedelta(days=10), grace_days=0, exceptions=exceptions))
-        == "2025-09-01"
-    )
+    assert str(newest_due_period(cpi, NOW + timedelta(days=10), grace_days=0, exceptions=exceptions)) == "2025-09-01"
     december = datetime(2025, 12, 18, 13, 30, tzinfo=UTC)
     assert str(newest_due_period(cpi, december, grace_days=0, exceptions=exceptions)) == "2025-11-01"
 

@@ -13,9 +13,7 @@ def test_november_2025_in_new_york() -> None:
     days = {f"{day:%m-%d}" for day in frame["session_date"]}
     assert "11-11" in days
     assert "11-27" not in days
-    closes = dict(
-        zip(frame["session_date"].dt.strftime("%m-%d"), frame["close_at"].dt.strftime("%H:%M"), strict=True)
-    )
+    closes = dict(zip(frame["session_date"].dt.strftime("%m-%d"), frame["close_at"].dt.strftime("%H:%M"), strict=True))
     assert closes["11-26"] == "21:00"
     assert closes["11-28"] == "18:00"
     assert (frame["open_at"] < frame["close_at"]).all()

@@ -122,8 +122,20 @@ BALANCES = [
 ]
 
 COINS = [
-    {"asset": "btc", "time": "2025-11-10T00:00:00.000000000Z", "PriceUSD": "100.5", "CapMrktCurUSD": "2010", "SplyCur": "20"},
-    {"asset": "eth", "time": "2025-11-10T00:00:00.000000000Z", "PriceUSD": "7.25", "CapMrktCurUSD": "725", "SplyCur": "100"},
+    {
+        "asset": "btc",
+        "time": "2025-11-10T00:00:00.000000000Z",
+        "PriceUSD": "100.5",
+        "CapMrktCurUSD": "2010",
+        "SplyCur": "20",
+    },
+    {
+        "asset": "eth",
+        "time": "2025-11-10T00:00:00.000000000Z",
+        "PriceUSD": "7.25",
+        "CapMrktCurUSD": "725",
+        "SplyCur": "100",
+    },
 ]
 
 MARKETS = [

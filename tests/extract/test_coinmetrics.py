@@ -70,7 +70,10 @@ def test_assets_of_one_window_share_a_request():
     given = plan("coinmetrics", assets=("btc", "eth", "sol"))
     given = replace(given, window_of=lambda asset: early if asset == "eth" else WINDOW)
     asked = list(coinmetrics.requests(given))
-    assert [(r.params["assets"], r.params["start_time"]) for r in asked] == [("btc,sol", "2025-10-01"), ("eth", "2020-10-01")]
+    assert [(r.params["assets"], r.params["start_time"]) for r in asked] == [
+        ("btc,sol", "2025-10-01"),
+        ("eth", "2020-10-01"),
+    ]
 
 
 def test_only_a_batch_without_required_assets_may_be_empty():

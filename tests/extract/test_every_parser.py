@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from typing import Any
 
 import pytest
@@ -127,14 +129,10 @@ ODD: list[Any] = [None, "", "x", "1e400", "NaN", [], {}, True, -1, "\ud800", 10*
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:12])
 def test_an_odd_value_anywhere_is_a_row_or_a_refusal(sample: Sample, odd: Any):
     """Every node of the good body is replaced in turn; nothing but PayloadError may come of it."""
-    import json
-
     good = json.loads(sample.body)
     for path in _paths(good):
-        try:
+        with contextlib.suppress(PayloadError):
             judged(sample, dumps(_with(good, path, odd)))
-        except PayloadError as error:
-            assert error.problem
 
 
 def _paths(value: Any, so_far: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -70,7 +70,7 @@ def test_an_error_object_with_status_200_is_refused():
 
 def test_a_renamed_value_is_refused():
     renamed = [{"date": "2025-11-05", "value_new": "1"}]
-    with pytest.raises(PayloadError, match="has no value .*compare orchestration/extract/fred.py"):
+    with pytest.raises(PayloadError, match=r"has no value .*compare orchestration/extract/fred\.py"):
         arrow(page(observations=renamed, count=1))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -16,7 +17,7 @@ from orchestration.extract.base import Exchange, Request, read_json
 from orchestration.extract.errors import ExtractError, PayloadError, PermanentError, TransientError
 from orchestration.extract.http import Client, error_text
 from orchestration.extract.run import MODULES
-from tests.extract.helpers import PAGE_OF_HTML, catalog, settings
+from tests.extract.helpers import PAGE_OF_HTML, catalog, first_request, settings
 from tests.stub import Reply, Step, Stub, raw, reset
 
 GOOD = Reply(b'{"fine": 1}')
@@ -274,8 +275,6 @@ def test_the_user_agent_says_who_we_are(stub: Stub):
 
 
 def test_only_yahoo_sees_a_browser_like_user_agent_and_it_still_names_us(stub: Stub):
-    from tests.extract.helpers import first_request
-
     caller = answered(stub, GOOD, provider="yahoo")
     caller.get(first_request("yahoo"))
     assert stub.received[0].headers["user-agent"].startswith("Mozilla/5.0 (compatible; tidegauge/")
@@ -345,7 +344,7 @@ def test_a_key_that_fits_in_no_header_is_named_and_not_sent(stub: Stub):
 class FakeLimiter:
     """Stands in for the rate limiter and counts."""
 
-    made: list[Any] = []
+    made: ClassVar[list[Any]] = []
 
     def __init__(self, rate: Any) -> None:
         self.rate, self.asked = rate, 0
@@ -395,8 +394,6 @@ def test_this_machine_needs_no_rate_limit(stub: Stub, limiters: list[Any]):
 
 
 def test_the_real_limiter_holds_the_second_request_back():
-    import time
-
     limiter = http.Limiter(http.Rate(1, 50))
     limiter.try_acquire("x")
     started = time.monotonic()

@@ -38,7 +38,9 @@ def test_a_timestamp_as_text_counts_as_the_same_key():
     body = copy.deepcopy(EMISSIONS)
     first = body["metadata"]["unlockEvents"][0]
     body["metadata"]["unlockEvents"].append({**first, "timestamp": str(first["timestamp"])})
-    ordinals = [event["ordinal"] for event in tables(body)["llama_unlock_events"] if event["allocation_kind"] == "cliff"]
+    ordinals = [
+        event["ordinal"] for event in tables(body)["llama_unlock_events"] if event["allocation_kind"] == "cliff"
+    ]
     assert ordinals == ["0", "1", "2", "3"]
 
 
@@ -74,13 +76,24 @@ def test_metadata_without_unlock_events_is_refused():
         tables({**EMISSIONS, "metadata": {"token": "coingecko:exampletoken"}})
 
 
+@pytest.mark.parametrize(("kind", "name"), [("cliff", "amount"), ("linear", "newRatePerWeek"), ("cliff", "recipient")])
+def test_an_allocation_without_its_number_is_refused(kind: str, name: str):
+    body = copy.deepcopy(EMISSIONS)
+    for allocation in body["metadata"]["unlockEvents"][0][f"{kind}Allocations"]:
+        allocation[f"{name}_new"] = allocation.pop(name)
+    with pytest.raises(PayloadError, match=f"a {kind} allocation has no {name}"):
+        tables(body)
+
+
 @pytest.mark.parametrize("slug", ["../secrets", "a/b", "A", "", "a b", "a\n", "-a", "a?x=1"])
 def test_a_slug_that_is_no_plain_name_never_becomes_a_path(slug: str):
     with pytest.raises(ValueError, match=r"catalog/llama\.yml: slug"):
         list(llama.requests(plan("llama", slugs=(slug,))))
 
 
-@pytest.mark.parametrize(("status", "word", "whole"), [(402, "--only", True), (403, "slug", False), (404, "slug", False)])
+@pytest.mark.parametrize(
+    ("status", "word", "whole"), [(402, "--only", True), (403, "slug", False), (404, "slug", False)]
+)
 def test_its_own_answers_have_a_remedy(status: int, word: str, whole: bool):
     known = llama.explain(status, "")
     assert known is not None

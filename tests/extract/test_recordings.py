@@ -12,6 +12,8 @@ from orchestration.extract.http import error_text
 from orchestration.extract.run import MODULES, _Basket
 from tests.extract.helpers import NOW, RECORDINGS, exchange
 
+CG, CM = "coingecko/cgruby_test_that_it_gets_market_data_for_a_coin", "coinmetrics/openapi_example"
+
 
 def body_of(path: str) -> bytes:
     file = RECORDINGS / path
@@ -26,7 +28,7 @@ GOOD = [
     ("fredgraph", "fred/gxsper_fredgraph_WALCL_2023-12-27_2024-01-10_200.csv", {"series_id": "WALCL"}, 3),
     ("fredgraph", "fred/gxsper_fredgraph_WTREGEN_2023-12-27_2024-01-10_200.csv", {"series_id": "WTREGEN"}, 3),
     ("fiscaldata", "treasury_fiscaldata/openbb_dts_operating_cash_balance_2025-07-07_11_200.json", {}, 20),
-    ("coingecko", "coingecko/cgruby_test_that_it_gets_market_data_for_a_coin_0_200.json", {}, 1),
+    ("coingecko", CG + "_0_200.json", {}, 1),
     ("coingecko", "coingecko/cgruby_test_that_it_gets_market_data_for_multiple_coins_in_eth_0_200.json", {}, 2),
     ("cboe", "cboe/VIX_History_trimmed_post_restatement.csv", {}, None),
     ("yahoo", "yahoo/yf2_chart_BZ=F_2020-01-01_03_200.json", {"symbol": "BZ=F"}, None),
@@ -74,7 +76,7 @@ def test_a_real_treasury_day_balances():
 
 
 def test_the_official_daily_example_lacks_our_metrics_and_is_refused():
-    path = "coinmetrics/openapi_example_AssetMetrics_daily_metrics.json"
+    path = CM + "_AssetMetrics_daily_metrics.json"
     with pytest.raises(PayloadError, match="no CapMrktCurUSD, SplyCur"):
         _Basket("coinmetrics").judge(exchange("coinmetrics", body_of(path)))
 
@@ -88,13 +90,13 @@ ERRORS = [
     (fred, 400, "fred/fredr_error_series-04673a_400.json", "series_id has not been set", None, False),
     (fred, 400, "fred/fredr_error_series_observations-5d35cf_400.json", "Series IDs should be 25", None, False),
     (coinmetrics, 400, "coinmetrics/error_400_bad_parameter_start_time.json", "time format", "YYYY-MM-DD", True),
-    (coinmetrics, 400, "coinmetrics/openapi_example_AssetNotFound.json", "'sdvwbtc' is not supported", None, False),
-    (coinmetrics, 403, "coinmetrics/openapi_example_Forbidden.json", "not available", "catalog/coinmetrics.yml", False),
-    (coinmetrics, 401, "coinmetrics/openapi_example_Unauthorized_unauthorized.json", "authorization", "catalog/", False),
-    (coinmetrics, 401, "coinmetrics/openapi_example_Unauthorized_wrong_credentials.json", "not valid", "catalog/", False),
+    (coinmetrics, 400, CM + "_AssetNotFound.json", "'sdvwbtc' is not supported", None, False),
+    (coinmetrics, 403, CM + "_Forbidden.json", "not available", "catalog/coinmetrics.yml", False),
+    (coinmetrics, 401, CM + "_Unauthorized_unauthorized.json", "authorization", "catalog/", False),
+    (coinmetrics, 401, CM + "_Unauthorized_wrong_credentials.json", "not valid", "catalog/", False),
     (coingecko, 401, "coingecko/error_401_10005_pro_only.json", "PRO API", "TIDEGAUGE_COINGECKO_API_KEY", True),
     (coingecko, 429, "coingecko/error_429.json", "exceeded the Rate Limit", None, False),
-    (coingecko, 422, "coingecko/cgruby_test_that_it_gets_market_data_for_a_coin_1_422.json", "vs_currency", None, False),
+    (coingecko, 422, CG + "_1_422.json", "vs_currency", None, False),
     (llama, 402, "defillama/error_402_emissions.txt", "Upgrade to the paid API plan", "--only", True),
     (yahoo, 429, "yahoo/error_429.txt", "Too Many Requests", "run again later", True),
 ]
@@ -117,7 +119,7 @@ def test_a_real_error_says_what_and_what_to_do(module, status, path, said, remed
 
 NOT_ROWS = [
     ("fred", "fred/error_429_rate_limit.json"),
-    ("coinmetrics", "coinmetrics/openapi_example_Forbidden.json"),
+    ("coinmetrics", CM + "_Forbidden.json"),
     ("coingecko", "coingecko/error_401_10005_pro_only.json"),
     ("coingecko", "coingecko/cgruby_test_that_it_gets_global_crypto_data_0_200.json"),
     ("stablecoins", "defillama/atlas_stablecoins_includePrices_2026-08-22_TRIMMED_200.json"),

@@ -28,7 +28,9 @@ def test_plain_http_to_another_machine_is_refused(field: str, url: str):
         load_settings(**{field: url})
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8900", "http://localhost:1", "http://[::1]:1", "https://example.org"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8900", "http://localhost:1", "http://[::1]:1", "https://example.org"]
+)
 def test_https_and_this_machine_are_accepted(url: str):
     assert load_settings(mirror=url).base_url("fred", "https://x.org") == f"{url}/fred"
 

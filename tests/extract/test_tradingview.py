@@ -84,7 +84,9 @@ def test_a_file_belongs_to_the_symbol_its_name_starts_with(tmp_path: Path, name:
     assert symbols_of(tmp_path, name) == {name: symbol}
 
 
-@pytest.mark.parametrize("name", ["CRYPTOCAP_TOTAL2.csv", "CRYPTOCAP_TOTALDEFI.csv", "CRYPTOCAP_TOTAL.D.csv", "notes.csv"])
+@pytest.mark.parametrize(
+    "name", ["CRYPTOCAP_TOTAL2.csv", "CRYPTOCAP_TOTALDEFI.csv", "CRYPTOCAP_TOTAL.D.csv", "notes.csv"]
+)
 def test_a_file_of_no_symbol_belongs_to_none(tmp_path: Path, name: str):
     assert symbols_of(tmp_path, name) == {}
 

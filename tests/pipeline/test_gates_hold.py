@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -30,7 +31,8 @@ def tampered(folder: Path, label: str, change: Callable[[str], str]) -> Path:
     for sidecar in folder.glob("*/*/*.json"):
         if json.loads(sidecar.read_text())["request"]["label"] == label:
             sidecar.unlink()
-    archive.write(replace(exchange, body=body))
+    # An hour later: a revision is a later fetch, not a second truth of the same instant.
+    archive.write(replace(exchange, body=body, fetched_at=exchange.fetched_at + timedelta(hours=1)))
     return folder
 
 

@@ -91,7 +91,7 @@ def test_green_run_runs_everything(flow: Flow) -> None:
     assert result.success
     assert flow.ran == ["extract", "models", "analytics", "release"]
     shown = {(each.asset_key.to_user_string(), each.check_name) for each in result.get_asset_check_evaluations()}
-    assert shown == {(spec.asset, spec.name) for spec in (*RAW_CHECKS, *MART_CHECKS)}
+    assert shown == {(spec.asset, gates.CHECK) for spec in (*RAW_CHECKS, *MART_CHECKS)}
 
 
 def test_ten_fold_slip_stops_everything_downstream_and_is_shown(flow: Flow) -> None:
@@ -107,9 +107,15 @@ def test_ten_fold_slip_stops_everything_downstream_and_is_shown(flow: Flow) -> N
 
     assert not result.success
     assert flow.ran == ["extract"]
-    [jump] = [e for e in result.get_asset_check_evaluations() if not e.passed and e.check_name == "jump"]
-    assert jump.severity == dg.AssetCheckSeverity.ERROR
-    [record] = jump.metadata["failing_rows"].records
+    failures_by_asset = {e.asset_key.path[-1]: e for e in result.get_asset_check_evaluations() if not e.passed}
+    # The slip itself, and the reconciliation of FRED with the Treasury's own statement.
+    assert set(failures_by_asset) == {"fredgraph_observations", "fred_observations"}
+    failed = failures_by_asset["fredgraph_observations"]
+    assert failed.severity == dg.AssetCheckSeverity.ERROR
+    verdicts = {record.data["check"]: record.data["verdict"] for record in failed.metadata["checks"].records}
+    assert verdicts["jump"] == "error"
+    assert verdicts["keys"] == "passed"
+    [record] = failed.metadata["jump: failing rows"].records
     assert (record.data["series_id"], record.data["period_date"]) == ("fred.WTREGEN", "2025-10-29")
 
 
@@ -121,7 +127,8 @@ def test_warning_does_not_block(flow: Flow) -> None:
     assert result.success
     assert flow.ran[-1] == "release"
     [missing] = [e for e in result.get_asset_check_evaluations() if not e.passed]
-    assert (missing.check_name, missing.severity) == ("presence", dg.AssetCheckSeverity.WARN)
+    assert missing.severity == dg.AssetCheckSeverity.WARN
+    assert "presence: failing rows" in missing.metadata
 
 
 def test_later_run_cannot_slip_past_a_closed_gate(flow: Flow) -> None:

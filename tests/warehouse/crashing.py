@@ -1,16 +1,20 @@
-"""A process that loads a fixed sequence of answers and may be told to die: `python -m tests.warehouse.crashing HOME HOW`.
+"""Other processes: one that loads a fixed sequence of answers and may be told to die, one that holds the warehouse.
 
-HOW: `never`, `call:N` (SIGKILL before the Nth call on the connection), `after:N` (SIGKILL right after it), `timer:S`
-(SIGKILL S seconds after opening, wherever that is), `hold` (open, say so, wait to be told to end).
+How to die: `never`, `call:N` (SIGKILL before the Nth call on the connection), `after:N` (right after it), `timer:S` (S
+seconds after opening, wherever that is).
 """
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 import random
 import signal
-import sys
 import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, cast
 
@@ -88,16 +92,21 @@ def work(home: Path, how: str) -> int:
         return mortal.calls
 
 
-def main() -> None:
-    """Entry of the process."""
-    home, how = Path(sys.argv[1]), sys.argv[2]
-    if how == "hold":
-        with connect(home / "warehouse.duckdb", wait_seconds=0):
-            print("open", flush=True)
-            sys.stdin.read()
-    else:
-        print(work(home, how))
+def hold(path: Path, channel: Connection) -> None:
+    """Open the warehouse, say so, and let go when told."""
+    with connect(path, wait_seconds=0):
+        channel.send("open")
+        with contextlib.suppress(EOFError):
+            channel.recv()
 
 
-if __name__ == "__main__":
-    main()
+def process(target: Callable[..., object], *args: object) -> BaseProcess:
+    """Start a function of this module in a process of its own that shares no state with this one.
+
+    A fork server, because a fresh interpreter takes longer to import than the loads take.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pytest", "pandas", __name__])
+    started = context.Process(target=target, args=args)
+    started.start()
+    return started

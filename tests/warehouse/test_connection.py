@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
-import subprocess
-import sys
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,29 +15,36 @@ import pytest
 
 from orchestration.warehouse import WarehouseBusyError, WarehouseError, connect
 
-from .helpers import ROOT
+from . import crashing
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A warehouse with a table of several blocks."""
-    file = tmp_path / "warehouse.duckdb"
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("template") / "warehouse.duckdb"
     with connect(file) as con:
         con.execute("create table numbers as select range as i, hash(range) as h from range(60000)")
     return file
 
 
+@pytest.fixture
+def path(tmp_path: Path, template: Path) -> Path:
+    """A warehouse with a table of several blocks."""
+    return Path(shutil.copyfile(template, tmp_path / "warehouse.duckdb"))
+
+
 @contextmanager
 def held_elsewhere(home: Path) -> Iterator[int]:
     """Another process that has the warehouse open for writing; gives its id."""
-    command = [sys.executable, "-m", "tests.warehouse.crashing", str(home), "hold"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "open\n"
-        try:
-            yield process.pid
-        finally:
-            process.communicate("")
+    ours, theirs = multiprocessing.Pipe()
+    holder = crashing.process(crashing.hold, home / "warehouse.duckdb", theirs)
+    theirs.close()
+    try:
+        assert ours.recv() == "open"
+        assert holder.pid is not None
+        yield holder.pid
+    finally:
+        ours.close()
+        holder.join(60)
 
 
 def read(file: Path, **options: bool) -> int:
@@ -65,7 +72,7 @@ def test_writing_makes_the_folder(tmp_path: Path) -> None:
 def test_a_home_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with (
-        pytest.raises(WarehouseError, match="cannot be made .*TIDEGAUGE_HOME"),
+        pytest.raises(WarehouseError, match=r"cannot be made .*TIDEGAUGE_HOME"),
         connect(tmp_path / "file" / "w.duckdb"),
     ):
         pass
@@ -128,9 +135,10 @@ def test_a_read_only_connection_cannot_write(path: Path) -> None:
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, duckdb.ConstraintException])
 def test_an_exception_passes_unchanged_and_the_file_is_free_again(path: Path, error: type[BaseException]) -> None:
-    with pytest.raises(error, match="^mine$"), connect(path) as con:
-        con.execute("select 1")
-        raise error("mine")
+    mine = error("mine")
+    with pytest.raises(error) as caught, connect(path) as con:
+        raise mine
+    assert caught.value is mine
     with pytest.raises(duckdb.ConnectionException):
         con.execute("select 1")
     with held_elsewhere(path.parent):
@@ -172,7 +180,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 def test_a_damaged_file_is_called_damaged_and_the_remedy_is_named(path: Path, damage: str, read_only: bool) -> None:
     path.write_bytes(DAMAGE[damage](path.read_bytes()))
     before = path.read_bytes()
-    with pytest.raises(WarehouseError, match="cannot be read .*`tidegauge replay`") as caught:
+    with pytest.raises(WarehouseError, match=r"cannot be read .*`tidegauge replay`") as caught:
         read(path, read_only=read_only)
     assert not isinstance(caught.value, WarehouseBusyError)
     assert path.read_bytes() == before, "evidence is kept"

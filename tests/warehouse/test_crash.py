@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,14 +13,16 @@ from orchestration.warehouse import WarehouseError, connect, raw
 from orchestration.warehouse.ledger import Ledger
 
 from . import crashing
-from .helpers import ROOT, assert_loads_add_up, everything
+from .helpers import assert_loads_add_up, everything
 
 Content = dict[str, list[tuple[object, ...]]]
 
 
-def run_loader(home: Path, how: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.warehouse.crashing", str(home), how]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+def run_loader(home: Path, how: str) -> int | None:
+    """Load in a process of its own; returns its exit code, -9 when it was killed."""
+    loader = crashing.process(crashing.work, home, how)
+    loader.join(60)
+    return loader.exitcode
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +61,9 @@ def test_twenty_kills_lose_nothing_and_the_rerun_equals_a_clean_run(tmp_path: Pa
     rng.shuffle(points)
     killed = 0
     for how in points:
-        done = run_loader(tmp_path, how)
-        assert done.returncode in (0, -signal.SIGKILL), done.stderr
-        killed += done.returncode == -signal.SIGKILL
+        ended = run_loader(tmp_path, how)
+        assert ended in (0, -signal.SIGKILL)
+        killed += ended == -signal.SIGKILL
         assert_consistent(tmp_path)
     assert killed >= 12
     crashing.work(tmp_path, "never")
@@ -76,7 +76,7 @@ def test_a_kill_around_the_commit_leaves_all_of_the_load_or_nothing(tmp_path: Pa
     per_load = clean[0] // crashing.LOADS
     for how, held in ((f"call:{per_load}", 0), (f"after:{per_load}", 2)):
         home = tmp_path / how.replace(":", "-")
-        assert run_loader(home, how).returncode == -signal.SIGKILL
+        assert run_loader(home, how) == -signal.SIGKILL
         assert_consistent(home)
         with connect(home / "warehouse.duckdb") as con:
             assert con.execute("select count(*) from raw.loads").fetchone() == (held,)
@@ -88,9 +88,9 @@ def test_a_kill_around_the_commit_leaves_all_of_the_load_or_nothing(tmp_path: Pa
 def test_a_write_ahead_log_that_was_cut_is_noticed(tmp_path: Path, clean: tuple[int, Content], cut: int) -> None:
     log = tmp_path / "warehouse.duckdb.wal"
     per_load = clean[0] // crashing.LOADS
-    assert run_loader(tmp_path, f"call:{3 * per_load + 2}").returncode == -signal.SIGKILL
+    assert run_loader(tmp_path, f"call:{3 * per_load + 2}") == -signal.SIGKILL
     log.write_bytes(log.read_bytes()[:-cut])
     with connect(tmp_path / "warehouse.duckdb") as con:
         assert_loads_add_up(con)
-        with pytest.raises(WarehouseError, match="2 acknowledged loads are missing.*tidegauge replay"):
+        with pytest.raises(WarehouseError, match=r"2 acknowledged loads are missing.*tidegauge replay"):
             refuse_lost_loads(con, Ledger(tmp_path / "ledger.jsonl"))
