@@ -213,13 +213,16 @@ def refuse_lost_loads(con: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:
     Raises:
         WarehouseError: naming how many loads are gone and how to get them back.
     """
-    acknowledged: dict[str, int] = {}
+    acknowledged: dict[str, str] = {}
     for line in ledger.entries():
-        acknowledged = {} if line["event"] == "replayed" else acknowledged | line.get("loads", {})
+        if line["event"] == "replayed":
+            # A replay brings everything back under new load ids: only its own and later ones count from here.
+            acknowledged = {load_id: run for load_id, run in acknowledged.items() if run == line["run_id"]}
+        acknowledged |= dict.fromkeys(line.get("loads", {}), line["run_id"])
     held = {row[0] for row in con.execute("select load_id from raw.loads").fetchall()}
     lost = [load_id for load_id in acknowledged if load_id not in held]
     if lost:
         raise WarehouseError(
-            f"{len(lost)} acknowledged loads are missing from the warehouse (it was restored from an older copy, or its "
+            f"the warehouse lacks {len(lost)} of the loads that were acknowledged (it was restored from an older copy, or its "
             "write-ahead log was cut): run `tidegauge replay` to rebuild it from the archive"
         )

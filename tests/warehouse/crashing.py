@@ -88,7 +88,9 @@ def work(home: Path, how: str) -> int:
         for number in range(LOADS):
             circumstances = raw.Load(f"run {number}", "llama", 1, AT, AT)
             done = raw.load(cast(duckdb.DuckDBPyConnection, mortal), circumstances, answer(number))
-            Ledger(home / "ledger.jsonl").append("load", loads={one.load_id: one.new + one.changed for one in done})
+            Ledger(home / "ledger.jsonl").append(
+                "load", run_id="run", loads={one.load_id: one.new + one.changed for one in done}
+            )
         return mortal.calls
 
 

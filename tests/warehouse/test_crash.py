@@ -92,5 +92,5 @@ def test_a_write_ahead_log_that_was_cut_is_noticed(tmp_path: Path, clean: tuple[
     log.write_bytes(log.read_bytes()[:-cut])
     with connect(tmp_path / "warehouse.duckdb") as con:
         assert_loads_add_up(con)
-        with pytest.raises(WarehouseError, match=r"2 acknowledged loads are missing.*tidegauge replay"):
+        with pytest.raises(WarehouseError, match=r"lacks 2 of the loads.*tidegauge replay"):
             refuse_lost_loads(con, Ledger(tmp_path / "ledger.jsonl"))

@@ -121,11 +121,11 @@ def test_a_cut_at_every_byte_of_the_last_line_loses_only_that_line(ledger: Ledge
 # ------------------------------------------------------------------ loads that are gone
 
 
-def load_and_acknowledge(home: Path, value: str, hour: int) -> None:
+def load_and_acknowledge(home: Path, value: str, hour: int, run_id: str = "run") -> None:
     with connect(home / "warehouse.duckdb") as con:
         raw.create_tables(con)
         done = load_row(con, "fred_observations", {"value": value}, at=hours(hour))
-        Ledger(home / "ledger.jsonl").append("load", loads={done.load_id: done.new + done.changed})
+        Ledger(home / "ledger.jsonl").append("load", run_id=run_id, loads={done.load_id: done.new + done.changed})
 
 
 def check(home: Path) -> None:
@@ -154,14 +154,19 @@ def test_a_warehouse_restored_from_an_older_copy_is_refused(tmp_path: Path) -> N
     load_and_acknowledge(tmp_path, "2", 1)
     load_and_acknowledge(tmp_path, "3", 2)
     shutil.copyfile(tmp_path / "older", tmp_path / "warehouse.duckdb")
-    with pytest.raises(WarehouseError, match=r"^2 acknowledged loads are missing.*`tidegauge replay`"):
+    with pytest.raises(WarehouseError, match=r"lacks 2 of the loads.*`tidegauge replay`"):
         check(tmp_path)
 
 
 def test_a_warehouse_that_was_deleted_is_refused_until_it_was_replayed(tmp_path: Path) -> None:
     load_and_acknowledge(tmp_path, "1", 0)
     (tmp_path / "warehouse.duckdb").unlink()
-    with pytest.raises(WarehouseError, match="1 acknowledged loads are missing"):
+    with pytest.raises(WarehouseError, match="lacks 1 of the loads"):
         check(tmp_path)
-    Ledger(tmp_path / "ledger.jsonl").append("replayed", archive="archive")
+    load_and_acknowledge(tmp_path, "1", 0, run_id="the replay")
+    Ledger(tmp_path / "ledger.jsonl").append("replayed", run_id="the replay", archive="archive")
     check(tmp_path)
+    # What the replay brought back is guarded again.
+    (tmp_path / "warehouse.duckdb").unlink()
+    with pytest.raises(WarehouseError, match="lacks 1 of the loads"):
+        check(tmp_path)
