@@ -81,7 +81,7 @@ def connect(
 def _open(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(str(path), read_only=read_only, config=dict(CONFIG))
-    except (duckdb.IOException, duckdb.ConnectionException, duckdb.SerializationException) as error:
+    except duckdb.Error as error:
         text = str(error)
         if LOCKED.search(text):
             holder = re.search(r"PID (\d+)", text)

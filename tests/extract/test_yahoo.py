@@ -76,6 +76,14 @@ def test_before_the_opening_bell_no_bar_is_live():
     assert table["is_live"].to_pylist() == [None, None]
 
 
+def test_before_seoul_opens_its_last_bar_is_final_though_utc_still_has_that_day():
+    period = {"regular": {"start": SEOUL_OPEN, "end": SEOUL_CLOSE}}
+    meta = {"symbol": "^KS11", "exchangeTimezoneName": "Asia/Seoul", "currentTradingPeriod": period}
+    body = chart(meta=meta, timestamp=[SEOUL_OPEN - 2 * 86400, SEOUL_OPEN - 86400])
+    table, _ = arrow(answer(body, "^KS11", datetime(2025, 11, 11, 23, 30, tzinfo=UTC)))
+    assert table["is_live"].to_pylist() == [None, None]
+
+
 def test_the_answer_for_another_symbol_is_refused():
     with pytest.raises(PayloadError, match=r"about \^IXIC, not \^GSPC"):
         rows(answer(chart(meta={"symbol": "^IXIC"})))
