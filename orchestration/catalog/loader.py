@@ -125,9 +125,6 @@ def _provider(document: dict[str, Any], where: str) -> Provider:
     }
     provider = _build(Provider, top | fields, where, "")
     _unique(provider.slugs, where, "slugs")
-    for series_key, file_name in provider.files.items():
-        if series_key not in {s.key for s in series}:
-            raise CatalogError(f"{where}: files {file_name}: no series {series_key}; add it under series")
     return provider
 
 

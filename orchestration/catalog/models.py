@@ -251,7 +251,6 @@ class Provider(_Entry):
     retired: tuple[Retired, ...] = ()
     assets: tuple[str, ...] = ()
     slugs: tuple[str, ...] = ()
-    files: dict[str, str] = {}
 
     def dataset(self, name: str) -> Dataset:
         """The dataset called `name`."""

@@ -6,23 +6,27 @@ date. Bars after the clock's day are left out: a build of the past must not see 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from orchestration.extract.base import Exchange, Plan, Request, Rows, problem, read_csv, require_keys
 
+log = logging.getLogger(__name__)
+
 
 def files(plan: Plan) -> Iterator[tuple[Request, Path]]:
     """Every CSV of the inbox that belongs to a symbol, oldest first, so that a re-export becomes the newer version."""
     exports = (path for path in plan.settings.inbox_dir.glob("*.csv") if path.is_file())
     found = sorted(exports, key=lambda path: (path.stat().st_mtime, path.name))
-    # Longest first: CRYPTOCAP_TOTAL3 starts with CRYPTOCAP_TOTAL.
-    symbols = sorted((s.key for s in plan.series), key=len, reverse=True)
+    symbols = [series.key for series in plan.series]
     required = plan.provider.dataset("tradingview_bars").required
     for path in found:
         symbol = next((s for s in symbols if _belongs(path.stem, s.replace(":", "_"))), None)
-        if symbol:
+        if symbol is None:
+            log.warning("tradingview: file %s belongs to no symbol: keep TradingView's own file name", path.name)
+        else:
             context = {"symbol": symbol, "file": path.name}
             yield Request("tradingview", f"file {path.name}", "", context=context, required=required), path
 

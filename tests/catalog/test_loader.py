@@ -191,12 +191,6 @@ BROKEN = [
         "catalog/assets.yml: assets bitcoin: field asset_class: must be 'btc', 'eth'",
     ),
     (
-        "tradingview.yml",
-        '"TVC:DXY": TVC_DXY',
-        '"TVC:DYX": TVC_DXY',
-        "catalog/tradingview.yml: files TVC_DXY: no series TVC:DYX; add it",
-    ),
-    (
         "fiscaldata.yml",
         "https://api.f",
         "http://api.f",
