@@ -124,8 +124,6 @@ def extract(
         if not config.archive:
             refuse_lost_loads(con, ledger)
         for harvest in _harvests(con, catalog, settings, config, wanted, progress):
-            for error, required in harvest.failures:
-                (context.log.error if required else context.log.warning)(str(error))
             failures += [str(error) for error in harvest.required_failures]
             batches = [
                 raw.Batch(RAW_TABLES[name], rows, sorted(harvest.drift.get(name, ())))
