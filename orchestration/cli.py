@@ -144,7 +144,7 @@ def status(home: Home = None) -> None:
 
     from orchestration.quality import store
     from orchestration.quality.checks import GATES
-    from orchestration.report_tables import gates_table, releases_table, sources_table
+    from orchestration.terminal import gates_table, releases_table, sources_table
     from orchestration.warehouse import connect
 
     settings = load_settings(home=home)
@@ -212,7 +212,7 @@ def _run(settings: Settings, extract: dict[str, Any], as_of: datetime | None) ->
 def _finish(settings: Settings, outcome: Outcome) -> None:
     from rich.console import Console
 
-    from orchestration.report_tables import run_tables
+    from orchestration.terminal import run_tables
     from orchestration.warehouse import connect
 
     if settings.warehouse_path.exists():
