@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestration import __version__
-from orchestration.settings import ConfigurationError, Settings, load_settings
+from orchestration.settings import PROVIDERS, ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:
     from orchestration.runner import Outcome
 
 EPILOG = (
-    "Exit codes: 0 done, 2 usage or configuration, 3 a source failed, 4 a gate is closed, "
-    "75 another run holds the warehouse."
+    "Exit codes: 0 done, 1 unexpected (a damaged warehouse, a defect), 2 usage or configuration, 3 a source failed, "
+    "4 a gate is closed, 75 another run holds the warehouse."
 )
 
 app = typer.Typer(
@@ -48,7 +48,12 @@ DAY = ["%Y-%m-%d"]
 def run(
     home: Home = None,
     from_: Annotated[
-        datetime | None, typer.Option("--from", formats=DAY, help="First day to ask for; default: what is new.")
+        datetime | None,
+        typer.Option(
+            "--from",
+            formats=DAY,
+            help="First day to ask for; default: what is new. Cboe and DefiLlama always bring it all.",
+        ),
     ] = None,
     to: Annotated[
         datetime | None, typer.Option("--to", formats=DAY, help="Last day to ask for; default: today.")
@@ -127,14 +132,14 @@ def query(
     with connect(database, read_only=True, sandboxed=True) as con:
         try:
             relation = con.sql(sql)
+            if relation is None:
+                return
+            if csv:
+                sys.stdout.write(relation.df().to_csv(index=False))
+            else:
+                relation.show(max_width=_width(), max_rows=200)
         except duckdb.Error as error:
             raise ConfigurationError(f"the query failed: {error}") from None
-        if relation is None:
-            return
-        if csv:
-            sys.stdout.write(relation.df().to_csv(index=False))
-        else:
-            relation.show(max_width=_width(), max_rows=200)
 
 
 @app.command()
@@ -178,8 +183,12 @@ def ui(
         "TIDEGAUGE_HOME": str(settings.home.resolve()),
         "TIDEGAUGE_INBOX": str(settings.inbox_dir.resolve()),
     }
-    if mirror:
-        environment["TIDEGAUGE_MIRROR"] = mirror
+    # The server works in the checkout: what this folder's .env says has to come along.
+    for provider in PROVIDERS:
+        if key := settings.api_key(provider):
+            environment[f"TIDEGAUGE_{provider.upper()}_API_KEY"] = key.get_secret_value()
+    if settings.mirror:
+        environment["TIDEGAUGE_MIRROR"] = settings.mirror
     os.chdir(project_file("."))
     dagster = Path(sys.executable).with_name("dagster")
     os.execve(  # noqa: S606  a web server replaces this process; nothing of a user's reaches a shell

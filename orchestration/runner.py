@@ -69,8 +69,8 @@ def hold(settings: Settings) -> Iterator[None]:
     try:
         holder.write_text(f"{os.getpid()}\n", "utf-8")
         yield
-        holder.unlink(missing_ok=True)
     finally:
+        holder.unlink(missing_ok=True)
         lock.release()
 
 
@@ -100,7 +100,7 @@ def run_pipeline(
     from orchestration.definitions import build_definitions
 
     # Every step of one run sees one clock.
-    settings = settings.at(settings.now())
+    settings = settings.stopped()
     with hold(settings):
         definitions = defs or build_definitions(settings)
         config = {

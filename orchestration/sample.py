@@ -29,7 +29,7 @@ from orchestration.extract.run import active_providers, harvest_live
 from orchestration.settings import ConfigurationError, load_settings
 
 WINDOWS = (Window(date(2020, 11, 1), date(2021, 11, 30)), Window(date(2024, 11, 1), date(2025, 11, 12)))
-"""The two years the article compares."""
+"""The two years that are compared: the bull market of 2021 and the year to November 2025."""
 
 YEAR_BEFORE = timedelta(days=400)
 """Monthly price indices keep a year more: inflation is a rate over twelve months."""

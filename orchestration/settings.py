@@ -64,6 +64,9 @@ class _Base(BaseSettings):
         validation_alias=AliasChoices("TIDEGAUGE_NOW", "now_override"),
         description="the clock, for tests and replays (UTC instant)",
     )
+    runs_on_machine_clock: bool = Field(
+        False, exclude=True, description="set by `stopped`: the clock was the machine's"
+    )
     first_day: date = Field(date(2013, 1, 1), description="where a first load starts when --from is not given")
     http_attempts: int = Field(5, ge=1, le=10, description="tries per request before a source counts as failed")
     http_backoff_seconds: float = Field(0.5, ge=0, description="first pause between tries; grows with jitter")
@@ -158,9 +161,18 @@ class _Base(BaseSettings):
             return _mirror_now(self.mirror)
         return datetime.now(UTC)
 
+    def fetch_instant(self) -> datetime:
+        """When a response arrives: a run's decisions share one clock, but what was read at 20:32 was not read at 20:29."""
+        return datetime.now(UTC) if self.runs_on_machine_clock else self.now()
+
     def at(self, now: datetime) -> Self:
-        """The same settings with the clock stopped at `now`."""
-        return self.model_copy(update={"now_override": now})
+        """The same settings with the clock set to `now`."""
+        return self.model_copy(update={"now_override": now, "runs_on_machine_clock": False})
+
+    def stopped(self) -> Self:
+        """The same settings with their own clock stopped: every decision of a run is made at one instant."""
+        is_machine = self.runs_on_machine_clock or (self.now_override is None and self.mirror is None)
+        return self.model_copy(update={"now_override": self.now(), "runs_on_machine_clock": is_machine})
 
 
 def _mirror_now(mirror: str) -> datetime:

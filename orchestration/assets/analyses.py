@@ -32,7 +32,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
                 "from intermediate.int_session_returns order by asset, benchmark, bar, session_date"
             ).df()
             frame = rolling_correlations(pairs)
-            rows = replace_table(con, "correlations", CORRELATIONS, frame)
+            rows = replace_table(con, "correlations", CORRELATIONS, frame, build_id=store.mart_state(con))
         metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
         newest = frame.sort_values("session_date").groupby(["asset", "bar", "window_sessions"]).tail(1)
         if rows:

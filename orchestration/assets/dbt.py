@@ -95,7 +95,7 @@ class RoomTranslator(DagsterDbtTranslator):
 # ------------------------------------------------------------------ manifest
 
 
-def prepare_manifest(project_dir: Path, target_dir: Path, *, warehouse: Path, log_dir: Path | None = None) -> Path:
+def prepare_manifest(project_dir: Path, target_dir: Path, *, warehouse: Path) -> Path:
     """Parse the dbt project when anything it was parsed from has changed; return the path of its manifest.
 
     A change is any project file added, removed or touched, another version of dbt, or another warehouse path
@@ -114,7 +114,7 @@ def prepare_manifest(project_dir: Path, target_dir: Path, *, warehouse: Path, lo
     from dbt.cli.main import dbtRunner
 
     with _ONE_AT_A_TIME, _warehouse_variable(warehouse):
-        result = dbtRunner().invoke(_arguments("parse", project_dir, target_dir, log_dir or target_dir.parent / "logs"))
+        result = dbtRunner().invoke(_arguments("parse", project_dir, target_dir))
     if not result.success:
         raise ManifestError(f"dbt: cannot parse {project_dir}: {result.exception}") from result.exception
     shutil.copyfile(target_dir / "manifest.json", target_dir / f"{PREPARED}.new")
@@ -167,10 +167,10 @@ def _load_manifest(target_dir: Path) -> "Manifest":
 # ------------------------------------------------------------------ running dbt
 
 
-def _arguments(command: str, project_dir: Path, target_dir: Path, log_dir: Path, *more: str) -> list[str]:
+def _arguments(command: str, project_dir: Path, target_dir: Path, *more: str) -> list[str]:
     return [
         *GLOBAL_FLAGS,
-        f"--log-path={log_dir.resolve()}",
+        f"--log-path={(target_dir.parent / 'logs').resolve()}",
         command,
         f"--project-dir={project_dir.resolve()}",
         f"--profiles-dir={project_dir.resolve()}",
@@ -218,7 +218,6 @@ def stream_build(
     target_dir: Path,
     *,
     warehouse: Path,
-    log_dir: Path | None = None,
     as_of: datetime | None = None,
     selection: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
@@ -239,7 +238,6 @@ def stream_build(
         "build",
         project_dir,
         target_dir,
-        log_dir or target_dir.parent / "logs",
         # Unit tests prove the SQL, not the data: they run in CI.
         "--exclude-resource-type=unit_test",
         *selection,
@@ -319,9 +317,7 @@ def utc_text(instant: datetime) -> str:
 # ------------------------------------------------------------------ Dagster
 
 
-def build_dbt_assets(
-    manifest_path: Path, *, name: str = "dbt", require_raw_gate: bool = True, pool: str | None = None
-) -> dg.AssetsDefinition:
+def build_dbt_assets(manifest_path: Path, *, require_raw_gate: bool = True) -> dg.AssetsDefinition:
     """One subsettable asset per model, one asset check per dbt test, from a prepared manifest.
 
     require_raw_gate: refuse to build from raw tables whose gate is closed or was not evaluated, also when a model is
@@ -335,9 +331,8 @@ def build_dbt_assets(
     @dbt_assets(
         manifest=manifest,
         dagster_dbt_translator=translator,
-        name=name,
+        name="dbt",
         required_resource_keys={"settings"},
-        pool=pool,
     )
     def models(context: dg.AssetExecutionContext, config: DbtBuildConfig) -> Iterator[Any]:
         settings = context.resources.settings

@@ -84,6 +84,8 @@ def _evaluate(
     now = settings.now()
     try:
         with connect(settings.warehouse_path, read_only=True) as con:
+            # Responses came in while the run's clock stood still: what they brought is not of the future.
+            now = max(now, store.last_fetch(con) or now)
             state, results = store.current_state(con, name), evaluate(con, now)
     except GateError as problem:
         with connect(settings.warehouse_path) as con:

@@ -11,9 +11,9 @@ import duckdb
 
 from orchestration import __version__
 from orchestration.quality import store
-from orchestration.quality.checks import GATES
+from orchestration.quality.checks import GATES, GateClosedError
 from orchestration.settings import PACKAGE_ROOT, Settings
-from orchestration.warehouse import connect, release
+from orchestration.warehouse import analyses, connect, release
 from orchestration.warehouse.ledger import Ledger
 
 VERSIONED = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "great-expectations", "pandas")
@@ -34,6 +34,8 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con:
             store.require_open(con, "raw")
             store.require_open(con, "mart")
+            if foreign := analyses.of_other_builds(con, store.mart_state(con)):
+                raise GateClosedError(f"analytics {', '.join(foreign)} belong to another build: materialise them again")
             facts = release_facts(con, run_id=context.run_id, clock=now)
             folder = release.publish(
                 con,

@@ -173,12 +173,10 @@ def _windows(
         raise ConfigurationError(
             f"window {config.start or '...'}..{end}: it must start before it ends, and end by {today}"
         )
-    start = window_starts(con, catalog, settings.first_day)
-
-    def window(provider: str, key: str | None) -> Window:
-        return Window(given or min(start(provider, key), end), end)
-
-    return window
+    start = window_starts(
+        con, catalog, first_day=settings.first_day, end=end, given=given, is_bounded=config.end is not None
+    )
+    return lambda provider, key: Window(start(provider, key), end)
 
 
 def _circumstances(harvest: Harvest, run_id: str, now: datetime) -> raw.Load:
@@ -195,6 +193,7 @@ def _metadata(con: duckdb.DuckDBPyConnection, harvest: Harvest, count: raw.Loade
         "rows_changed": dg.MetadataValue.int(count.changed),
         "rows_quarantined": dg.MetadataValue.int(count.quarantined),
         "responses": dg.MetadataValue.int(harvest.responses),
+        "requests": dg.MetadataValue.int(harvest.tries),
     }
     if harvest.skipped:
         found["skipped"] = dg.MetadataValue.text(harvest.skipped)

@@ -99,11 +99,6 @@ class RateLimit(_Entry):
     per_seconds: Positive
     robots: str = ""
 
-    @property
-    def seconds_per_request(self) -> float:
-        """The even pace that keeps the limit."""
-        return self.per_seconds / self.requests
-
 
 class KeyPolicy(_Entry):
     """Whether the provider wants a key, and the variable that holds it."""

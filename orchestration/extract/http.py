@@ -143,7 +143,7 @@ class Client:
                 body = _without_keys(request, self._read(request, answer))
                 keys = [*request.secret_params.values(), *request.secret_headers.values()]
                 headers = {name: redact(answer.headers[name], keys) for name in KEPT_HEADERS if name in answer.headers}
-                return Exchange(request, answer.status_code, body, self._settings.now(), headers)
+                return Exchange(request, answer.status_code, body, self._settings.fetch_instant(), headers)
         except requests.exceptions.SSLError as error:
             failure: ExtractError = PermanentError(
                 request.provider,

@@ -91,7 +91,11 @@ class _Basket:
             tables = {name: to_arrow(RAW_TABLES[name], found, exchange) for name, found in rows.items()}
             count = sum(len(found) for found in rows.values())
         if count == 0 and not exchange.request.may_be_empty:
-            raise problem(exchange, "no rows in the window", "check the window, or mark it may_be_empty in the catalog")
+            raise problem(
+                exchange,
+                "no rows in the window",
+                "it may have ended: retire it in the catalog, or mark it may_be_empty",
+            )
         twin = self._bodies.get(exchange.sha256)
         # An archive spans many runs: the same body for the windows of two days only says that nothing was new.
         if count and twin and not replayed and not _same(twin, exchange.request):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from orchestration.extract.base import Exchange, Plan, Request, Rows, problem, read_csv, require_keys
@@ -42,12 +43,18 @@ def parse(exchange: Exchange) -> Rows:
     require_keys(exchange, "the export", header, ("time", "close"))
     today = exchange.fetched_at.astimezone(UTC).date()
     context = exchange.request.context
-    rows = []
+    rows, days = [], []
     for line in lines:
         row = dict(zip(header, line, strict=True))
-        if _bar_date(exchange, row["time"]) <= today:
+        day = _bar_date(exchange, row["time"])
+        if day <= today:
+            days.append(day)
             cells = {name: value or None for name, value in row.items()}
             rows.append({**cells, "symbol": context["symbol"], "file_name": context["file"]})
+    steps = {(later - earlier).days for earlier, later in pairwise(sorted(days))}
+    if (steps and 1 not in steps) or 0 in steps:
+        # A weekly bar is stamped with the first day and holds the close of the last: read as daily it knows the future.
+        raise problem(exchange, "the bars are not daily", "set the chart to 1D and export it again")
     return {"tradingview_bars": rows}
 
 

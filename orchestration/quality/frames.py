@@ -395,7 +395,7 @@ _MART_VALUES = {
         case when price_usd * supply_tokens > 0 then abs(market_cap_usd / (price_usd * supply_tokens) - 1) end
             as cap_deviation""",
     "market_cap_totals": """
-        market_cap_usd, case when index_id = 'TOTAL' then coverage_pct end as coverage_pct""",
+        market_cap_usd, case when index_id in ('TOTAL', 'TOTAL2', 'TOTAL3') then coverage_pct end as coverage_pct""",
     "liquidity": """
         * exclude (day, known_at),
         abs(net_liquidity_daily_usd - (released_fed_assets_usd - tga_daily_close_usd - rrp_usd)) as daily_difference,

@@ -59,6 +59,14 @@ def raw_state(con: duckdb.DuckDBPyConnection) -> str:
     return str(row[0]) if row and row[0] else "empty"
 
 
+def last_fetch(con: duckdb.DuckDBPyConnection) -> datetime | None:
+    """When the newest response arrived, None for an empty warehouse."""
+    if not _exists(con, "raw", "loads"):
+        return None
+    row = con.execute("select max(last_fetched_at) from raw.loads where status = 'loaded'").fetchone()
+    return row[0] if row else None
+
+
 def mart_state(con: duckdb.DuckDBPyConnection) -> str:
     """The id of the newest build, or `empty`: every dbt build, also of one model, makes a new state."""
     build = _newest_build(con)

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CORRELATIONS = {
-    "asset": ("varchar", "BTC, ETH, TOTAL or TOTAL3; definitions in intermediate.int_benchmark_series"),
+    "asset": (
+        "varchar",
+        "BTC (Coin Metrics price), ETH (TradingView TOTAL x ETH.D / 100), TOTAL, TOTAL3 (TradingView closes)",
+    ),
     "benchmark": ("varchar", "SPX: S&P 500 closes"),
     "bar": ("varchar", "utc_day or nyse_session: which crypto close is paired with a session"),
     "session_date": ("date", "last session of the window"),
@@ -26,11 +29,17 @@ CORRELATIONS = {
 
 
 def replace_table(
-    con: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, tuple[str, str]], frame: pd.DataFrame
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Mapping[str, tuple[str, str]],
+    frame: pd.DataFrame,
+    *,
+    build_id: str,
 ) -> int:
     """Replace analytics.<name> by the frame in one transaction; returns its rows.
 
     columns: name -> (SQL type, meaning); a frame without one of them raises.
+    build_id: the build of the marts it was computed from, kept as the table's comment (see `of_other_builds`).
     """
     con.begin()
     try:
@@ -43,8 +52,19 @@ def replace_table(
         con.unregister("frame")
         for column, (_, meaning) in columns.items():
             con.execute(f"comment on column analytics.{name}.{column} is '{meaning.replace(chr(39), chr(39) * 2)}'")
+        con.execute(f"comment on table analytics.{name} is 'build {build_id}'")
         con.commit()
     except BaseException:
         con.rollback()
         raise
     return len(frame)
+
+
+def of_other_builds(con: duckdb.DuckDBPyConnection, build_id: str) -> list[str]:
+    """Analyses that were not computed from this build: beside its marts they would be a mix of two states."""
+    rows = con.execute(
+        "select table_name from duckdb_tables() where database_name = current_database() "
+        "and schema_name = 'analytics' and comment is distinct from ? order by 1",
+        [f"build {build_id}"],
+    ).fetchall()
+    return [name for (name,) in rows]

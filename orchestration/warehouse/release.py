@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -167,11 +166,6 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def release_time(manifest: Mapping[str, Any]) -> datetime:
-    """When the release was made."""
-    return datetime.fromisoformat(str(manifest["released_at"]))
 
 
 def _sql(path: Path) -> str:

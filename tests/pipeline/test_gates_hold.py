@@ -52,7 +52,7 @@ def times(factor: float, date: str) -> Callable[[str], str]:
 @pytest.mark.parametrize(
     ("label", "change", "series", "date"),
     [
-        # The article's own slip: 957.8 where 95.78 belongs, or the reverse.
+        # A slip that was published: 95.78 bn for a balance of 957.8 bn.
         ("series WTREGEN", times(0.1, "2025-10-29"), "fred.WTREGEN", "2025-10-29"),
         ("series WALCL", times(10, "2025-10-29"), "fred.WALCL", "2025-10-29"),
     ],

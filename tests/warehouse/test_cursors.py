@@ -17,6 +17,7 @@ from .test_raw import without_a_column
 
 Con = duckdb.DuckDBPyConnection
 FIRST = date(2013, 1, 1)
+END = date(2025, 11, 12)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_a_series_starts_at_its_newest_day_less_its_look_back(con: Con, catalog:
     load_row(con, "fred_observations", {"date": "2025-10-29"}, {}, {"series_id": "RRPONTSYD", "date": "2025-11-10"})
     load_row(con, "coinmetrics_asset_metrics")
     load_row(con, "fiscaldata_operating_cash_balance")
-    start = window_starts(con, catalog, FIRST)
+    start = window_starts(con, catalog, first_day=FIRST, end=END)
     assert start("fred", "WALCL") == date(2025, 9, 21)
     assert start("fred", "RRPONTSYD") == date(2025, 10, 27)
     assert start("coinmetrics", "btc") == date(2025, 10, 27)
@@ -66,23 +67,42 @@ def test_a_series_starts_at_its_newest_day_less_its_look_back(con: Con, catalog:
 
 def test_what_holds_nothing_starts_at_the_first_day(con: Con, catalog: Catalog) -> None:
     load_row(con, "fred_observations")
-    start = window_starts(con, catalog, FIRST)
+    start = window_starts(con, catalog, first_day=FIRST, end=END)
     for provider, key in (("fred", "DFF"), ("fredgraph", "WALCL"), ("llama", None), ("llama", "hyperliquid")):
         assert start(provider, key) == FIRST
 
 
 def test_no_window_starts_before_the_first_day(con: Con, catalog: Catalog) -> None:
     load_row(con, "fred_observations", {"date": "2013-01-02"})
-    assert window_starts(con, catalog, FIRST)("fred", "WALCL") == FIRST
+    assert window_starts(con, catalog, first_day=FIRST, end=END)("fred", "WALCL") == FIRST
 
 
 def test_a_refused_date_in_the_future_moves_no_cursor(con: Con, catalog: Catalog) -> None:
     load_row(con, "fred_observations", {}, {"date": "2999-12-31"}, {"date": "9999-12-31"})
-    assert window_starts(con, catalog, FIRST)("fred", "WALCL") == date(2025, 9, 21)
+    assert window_starts(con, catalog, first_day=FIRST, end=END)("fred", "WALCL") == date(2025, 9, 21)
 
 
 def test_a_failed_load_moves_no_cursor(con: Con, catalog: Catalog) -> None:
     load_row(con, "fred_observations")
     with pytest.raises(duckdb.Error):
         load(con, batch("fred_observations", {"date": "2025-11-12"}), without_a_column("fred_observations"))
-    assert window_starts(con, catalog, FIRST)("fred", "WALCL") == date(2025, 9, 21)
+    assert window_starts(con, catalog, first_day=FIRST, end=END)("fred", "WALCL") == date(2025, 9, 21)
+
+
+def test_a_later_day_given_leaves_no_hole_behind_what_is_held(con: Con, catalog: Catalog) -> None:
+    load_row(con, "fred_observations")
+    given = date(2025, 11, 1)
+    start = window_starts(con, catalog, first_day=FIRST, end=END, given=given)
+    assert start("fred", "WALCL") == date(2025, 9, 21)
+    assert start("fred", "DFF") == date(2025, 10, 29)
+    bounded = window_starts(
+        con, catalog, first_day=FIRST, end=date(2020, 6, 30), given=date(2020, 1, 1), is_bounded=True
+    )
+    assert bounded("fred", "WALCL") == date(2020, 1, 1)
+
+
+def test_a_window_is_never_shorter_than_the_look_back(con: Con, catalog: Catalog) -> None:
+    weekend = date(2025, 11, 9)
+    start = window_starts(con, catalog, first_day=FIRST, end=weekend, given=date(2025, 11, 8), is_bounded=True)
+    look_back = next(series.look_back_days for series in catalog.series_of("fred") if series.key == "WALCL")
+    assert (weekend - start("fred", "WALCL")).days == look_back

@@ -11,7 +11,7 @@ import pytest
 from orchestration.analytics.correlation import COLUMNS, rolling_correlations
 from orchestration.catalog import load_catalog
 from orchestration.warehouse import definitions
-from orchestration.warehouse.analyses import CORRELATIONS, replace_table
+from orchestration.warehouse.analyses import CORRELATIONS, of_other_builds, replace_table
 
 Con = duckdb.DuckDBPyConnection
 
@@ -116,7 +116,7 @@ def correlations(rows: int = 30) -> pd.DataFrame:
 
 def test_an_analysis_is_stored_with_its_types_and_a_comment_on_every_column(con: Con) -> None:
     frame = correlations()
-    assert replace_table(con, "correlations", CORRELATIONS, frame) == len(frame) == 11
+    assert replace_table(con, "correlations", CORRELATIONS, frame, build_id="b1") == len(frame) == 11
     stored = con.execute("select * from analytics.correlations order by session_date").fetchall()
     assert [row[CORRELATIONS_AT["session_date"]] for row in stored] == list(frame["session_date"])
     assert [row[CORRELATIONS_AT["r"]] for row in stored] == list(frame["r"])
@@ -139,32 +139,38 @@ def test_the_table_and_the_function_agree_on_the_columns() -> None:
 
 def test_columns_are_matched_by_name_and_not_by_place(con: Con) -> None:
     frame = correlations()
-    replace_table(con, "correlations", CORRELATIONS, frame[frame.columns[::-1]].assign(unused=1))
+    replace_table(con, "correlations", CORRELATIONS, frame[frame.columns[::-1]].assign(unused=1), build_id="b1")
     assert con.execute("select distinct asset, benchmark, n from analytics.correlations").fetchall() == [
         ("BTC", "SPX", 20)
     ]
 
 
 def test_an_analysis_without_results_is_an_empty_table(con: Con) -> None:
-    replace_table(con, "correlations", CORRELATIONS, correlations())
-    assert replace_table(con, "correlations", CORRELATIONS, correlations(rows=5)) == 0
-    assert replace_table(con, "correlations", CORRELATIONS, correlations(rows=0)) == 0
+    replace_table(con, "correlations", CORRELATIONS, correlations(), build_id="b1")
+    assert replace_table(con, "correlations", CORRELATIONS, correlations(rows=5), build_id="b1") == 0
+    assert replace_table(con, "correlations", CORRELATIONS, correlations(rows=0), build_id="b1") == 0
     assert con.execute("select count(*) from analytics.correlations").fetchone() == (0,)
 
 
 def test_a_comment_with_a_quote_is_stored_as_it_is(con: Con) -> None:
-    replace_table(con, "it", {"n": ("integer", "the reader's '%' of n")}, pd.DataFrame({"n": [1]}))
+    replace_table(con, "it", {"n": ("integer", "the reader's '%' of n")}, pd.DataFrame({"n": [1]}), build_id="b1")
     found = con.execute("select comment from duckdb_columns() where table_name = 'it'").fetchall()
     assert found == [("the reader's '%' of n",)]
 
 
 @pytest.mark.parametrize("change", [{"columns": "r"}, {"value": "n"}])
 def test_a_failed_replacement_leaves_the_table_as_it_was(con: Con, change: dict[str, str]) -> None:
-    replace_table(con, "correlations", CORRELATIONS, correlations())
+    replace_table(con, "correlations", CORRELATIONS, correlations(), build_id="b1")
     before = con.execute("from analytics.correlations order by all").fetchall()
     frame = correlations(40)
     bad = frame.drop(columns=change["columns"]) if "columns" in change else frame.assign(n="many")
     with pytest.raises(duckdb.Error):
-        replace_table(con, "correlations", CORRELATIONS, bad)
+        replace_table(con, "correlations", CORRELATIONS, bad, build_id="b1")
     assert con.execute("from analytics.correlations order by all").fetchall() == before
-    assert replace_table(con, "correlations", CORRELATIONS, frame) == 21
+    assert replace_table(con, "correlations", CORRELATIONS, frame, build_id="b1") == 21
+
+
+def test_an_analysis_of_another_build_is_named(con: duckdb.DuckDBPyConnection) -> None:
+    replace_table(con, "correlations", CORRELATIONS, correlations(), build_id="b1")
+    assert of_other_builds(con, "b1") == []
+    assert of_other_builds(con, "b2") == ["correlations"]

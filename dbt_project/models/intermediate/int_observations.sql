@@ -5,7 +5,8 @@
 --              revision we discovered: public, as far as we can prove, when we read it.
 -- released_at  known_at of the first version: when the period's figure appeared, whatever was revised since.
 -- A version whose value equals the one before it (another column changed) is no revision.
--- Keyed FRED rows win over keyless ones of the same series and date. Series without a catalog entry have no unit
+-- The keyed and the keyless FRED feed are two readings of one series: their versions stand in one order of fetching, so
+-- that setting or removing a key is no revision and hides none. Series without a catalog entry have no unit
 -- and do not enter.
 with staged as (
     select
@@ -81,19 +82,30 @@ with staged as (
     from {{ ref('stg_tradingview__observations') }}
 ),
 
+numbered as (
+    select
+        series_id,
+        period_date,
+        value_native,
+        extracted_at,
+        row_number() over (
+            partition by series_id, period_date order by extracted_at, feed_rank desc, version
+        ) as version
+    from staged
+),
+
 value_changes as (
     select
-        feed_rank,
         series_id,
         period_date,
         value_native,
         extracted_at,
         version
-    from staged
+    from numbered
     qualify
         version = 1
         or value_native is distinct from lag(value_native) over (
-            partition by feed_rank, series_id, period_date order by version
+            partition by series_id, period_date order by version
         )
 ),
 
@@ -112,7 +124,6 @@ series as (
 
 dated as (
     select
-        value_changes.feed_rank,
         value_changes.series_id,
         value_changes.period_date,
         value_changes.value_native * series.scale as value,
@@ -142,7 +153,6 @@ dated as (
 
 known as (
     select
-        feed_rank,
         series_id,
         period_date,
         value,
@@ -151,7 +161,7 @@ known as (
         extracted_at,
         case when version = 1 then first_known_at else extracted_at end as known_at,
         min(case when version = 1 then first_known_at else extracted_at end) over (
-            partition by feed_rank, series_id, period_date
+            partition by series_id, period_date
         ) as released_at
     from dated
 ),
@@ -169,7 +179,7 @@ current_versions as (
     from known
     where {{ known_as_of() }}
     qualify row_number() over (
-        partition by series_id, period_date order by feed_rank, version desc
+        partition by series_id, period_date order by version desc
     ) = 1
 )
 
