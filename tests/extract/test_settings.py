@@ -94,3 +94,20 @@ def test_a_mirror_lends_its_clock(mirror):
 def test_a_mirror_that_is_down_says_what_to_do():
     with pytest.raises(ConfigurationError, match="start the mirror, or set TIDEGAUGE_NOW"):
         load_settings(mirror="http://127.0.0.1:9").now()
+
+
+def test_a_stopped_machine_clock_still_dates_each_response_by_itself():
+    stopped = load_settings().stopped()
+    assert stopped.now() == stopped.now()
+    assert stopped.now() < stopped.fetch_instant() < stopped.fetch_instant()
+    assert stopped.stopped().now() == stopped.now()
+
+
+def test_a_clock_that_was_set_dates_responses_too():
+    instant = datetime(2025, 11, 12, 22, tzinfo=UTC)
+    for given in (
+        load_settings().at(instant),
+        load_settings().at(instant).stopped(),
+        load_settings().stopped().at(instant),
+    ):
+        assert given.now() == given.fetch_instant() == instant

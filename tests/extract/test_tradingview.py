@@ -98,3 +98,13 @@ def test_older_exports_come_first(tmp_path: Path):
 
 def test_what_is_no_csv_is_left_alone(tmp_path: Path):
     assert symbols_of(tmp_path, "CRYPTOCAP_TOTAL.xlsx", "CRYPTOCAP_TOTAL.csv.part") == {}
+
+
+@pytest.mark.parametrize(("interval", "seconds"), [("1W", 7 * 86_400), ("1h", 3_600)])
+def test_bars_that_are_not_daily_are_refused(interval: str, seconds: int) -> None:
+    """A weekly bar carries the first day's date and the last day's close: taken as daily it knows the future."""
+    start = 1_751_328_000
+    lines = [f"{start + n * seconds},1,1,1,{n + 1}" for n in range(30)]
+    body = "time,open,high,low,close\n" + "\n".join(lines) + "\n"
+    with pytest.raises(PayloadError, match="the bars are not daily: set the chart to 1D"):
+        rows(export(body.encode()))

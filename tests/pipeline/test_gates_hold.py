@@ -115,3 +115,43 @@ def test_more_bad_rows_than_the_limit_close_the_gate(home_copy, tmp_path):
     assert outcome.exit_code == GATE_CLOSED
     assert "release" not in outcome.materialized
     assert any("quarantine" in error for error in outcome.errors)
+
+
+def test_a_release_never_mixes_marts_with_analyses_of_another_build(home_copy):
+    before = release.current(home_copy.releases_dir)
+    settings = home_copy.at(Archive(SAMPLE).last_fetch())
+    models = dg.AssetSelection.groups("staging", "intermediate", "marts")
+
+    def materialize(selection: dg.AssetSelection) -> dg.ExecuteInProcessResult:
+        definitions = build_definitions(settings)
+        with open_instance(settings) as instance:
+            return dg.materialize(
+                [*definitions.assets, *definitions.asset_checks],
+                instance=instance,
+                selection=selection,
+                resources={"settings": settings},
+                raise_on_error=False,
+            )
+
+    assert materialize(models | models.required_multi_asset_neighbors()).success
+    result = materialize(dg.AssetSelection.assets("release"))
+    assert not result.success
+    assert "correlations belong to another build" in str(
+        [event.step_failure_data.error for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+    )
+    assert release.current(settings.releases_dir) == before
+    assert materialize(dg.AssetSelection.groups("analytics")).success
+    assert materialize(dg.AssetSelection.assets("release")).success
+
+
+def test_a_ten_fold_price_of_one_large_coin_does_not_reach_a_release(home_copy, tmp_path):
+    def ten_times(body: str) -> str:
+        coins = json.loads(body)
+        [solana] = [coin for coin in coins if coin["id"] == "solana"]
+        solana["current_price"] *= 10
+        solana["market_cap"] *= 10
+        return json.dumps(coins)
+
+    _, outcome = replay(home_copy.home, tampered(tmp_path / "archive", "universe snapshot of 2025-11-12", ten_times))
+    assert outcome.exit_code == GATE_CLOSED
+    assert any("coverage" in error for error in outcome.errors)
