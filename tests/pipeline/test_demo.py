@@ -50,6 +50,7 @@ def test_no_fact_lies_after_the_clock(con, demo):
     for table, column in (
         ("market_caps", "day"),
         ("market_cap_totals", "day"),
+        ("market_cap_changes", "day"),
         ("liquidity", "day"),
         ("equity_returns", "session_date"),
     ):
@@ -116,7 +117,14 @@ def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy, as_of, newes
     assert outcome.exit_code == 0, outcome.errors
     instant = datetime.fromisoformat(as_of).astimezone(UTC)
     with connect(settings.warehouse_path, read_only=True) as con:
-        for table in ("market_caps", "market_cap_totals", "liquidity", "unlocks", "equity_returns"):
+        for table in (
+            "market_caps",
+            "market_cap_totals",
+            "market_cap_changes",
+            "liquidity",
+            "unlocks",
+            "equity_returns",
+        ):
             rows, known = one(con, f"select count(*), max(known_at) from marts.{table}")
             assert known is None or known <= instant, table
             assert rows or table == "unlocks"
