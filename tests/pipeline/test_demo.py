@@ -71,6 +71,21 @@ def test_the_crash_pairs_with_friday_by_utc_day_and_with_monday_by_session(demo)
     assert by_bar == {"nyse_session": ("2025-10-13", 1.5), "utc_day": ("2025-10-10", -2.7)}
 
 
+def test_a_year_of_the_total_is_explained_without_a_rest(con):
+    first, last, price, supply, minted, entry, left, dilution = one(
+        con,
+        "select arg_min(market_cap_usd, day), arg_max(market_cap_usd, day), sum(price_effect_usd), "
+        "sum(supply_effect_usd), sum(mint_redeem_effect_usd), sum(entry_effect_usd), sum(exit_effect_usd), "
+        "arg_max(dilution_pct, day) from marts.market_cap_changes "
+        "where source = 'tidegauge_coingecko' and index_id = 'TOTAL' and base_day = '2024-11-01'",
+    )
+    assert last - first == pytest.approx(price + supply + entry + left, abs=1e-9 * last)
+    # Computed apart from the SQL, with the textbook quotient for the logarithmic mean.
+    assert (price, supply, minted) == pytest.approx((1177.98e9, 160.847e9, 107.043e9), rel=1e-5)
+    assert (entry, left) == pytest.approx((121.41e9, -99.493e9), rel=1e-5)
+    assert dilution == pytest.approx(5.5627, abs=1e-4)
+
+
 def test_correlations_carry_their_band(con):
     rows, inside = one(
         con, "select count(*), count(*) filter (r_low_95 <= r and r <= r_high_95 and n > 0) from analytics.correlations"

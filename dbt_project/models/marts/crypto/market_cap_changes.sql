@@ -302,9 +302,16 @@ links as (
         effects.left_assets,
         effects.coverage_assets,
         effects.split_cap_before_usd,
+        -- Coin Metrics has days with Ether's cap and no supply: a "price index" of Bitcoin alone would book what Ether
+        -- earned beyond it as dilution.
         case
             when series_days.previous_day is null then 0
-            else ln(cast(effects.split_cap_at_old_supply_usd as double) / cast(effects.split_cap_before_usd as double))
+            when
+                effects.split_cap_before_usd
+                >= {{ var('price_index_min_split_pct') }} * series_days.previous_market_cap_usd / 100
+                then ln(
+                    cast(effects.split_cap_at_old_supply_usd as double) / cast(effects.split_cap_before_usd as double)
+                )
         end as price_link,
         case when series_days.previous_day is null then 0 else ln(effects.mean_price_ratio) end as equal_weight_link,
         effects.median_coin_return_pct,
