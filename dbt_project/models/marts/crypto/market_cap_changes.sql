@@ -185,7 +185,7 @@ effects as (
         count(*) filter (where part = 'entered') as entered_assets,
         count(*) filter (where part = 'left') as left_assets,
         count(*) filter (where part = 'coverage') as coverage_assets,
-        sum(cast(cap_before as decimal(38, 6))) filter (where part = 'split') as split_cap_before_usd,
+        coalesce(sum(cast(cap_before as decimal(38, 6))) filter (where part = 'split'), 0) as split_cap_before_usd,
         sum(cast(cap_at_old_supply as decimal(38, 6))) as split_cap_at_old_supply_usd,
         sum(cast(price_ratio as decimal(38, 12))) / nullif(count(price_ratio), 0) as mean_price_ratio,
         100 * (median(price_ratio) - 1) as median_coin_return_pct
