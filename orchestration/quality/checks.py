@@ -165,6 +165,19 @@ _MARTS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "time": ("no day and no known_at lies after the build's instant", "the model reads rows of the future"),
     },
+    "market_cap_changes": {
+        "keys": ("one row per index, source and day", "read the model's joins: a day or an asset matches twice"),
+        "values": (
+            "indices are positive, shares lie within 0 and 100 %, nothing leaves with a positive sign, and supply moves "
+            "at most half of a total in one step (for 99 % of steps)",
+            "look at the largest supply changes between day and previous_day in market_caps: a unit or an identity slipped",
+        ),
+        "residual": (
+            "price, supply, entry and exit add up to the change, and both caps are those of market_cap_totals, within 1e-9",
+            "an asset is counted twice or not at all in the comparison, or the two marts differ in their universe",
+        ),
+        "time": ("no day and no known_at lies after the build's instant", "the model reads rows of the future"),
+    },
     "liquidity": {
         "keys": ("one row per day", "read the model's joins: a series matches twice"),
         "values": (

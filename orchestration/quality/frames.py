@@ -378,6 +378,7 @@ def _one(con: duckdb.DuckDBPyConnection, sql: str) -> Any:
 MART_KEYS = {
     "market_caps": ("asset_id", "day", "source"),
     "market_cap_totals": ("index_id", "source", "day"),
+    "market_cap_changes": ("index_id", "source", "day"),
     "liquidity": ("day",),
     "unlocks": ("event_id", "source"),
     "equity_returns": ("index_id", "session_date"),
@@ -386,6 +387,7 @@ MART_KEYS = {
 _MART_DAYS = {
     "market_caps": "day",
     "market_cap_totals": "day",
+    "market_cap_changes": "day",
     "liquidity": "day",
     "equity_returns": "session_date",
 }
@@ -396,6 +398,29 @@ _MART_VALUES = {
             as cap_deviation""",
     "market_cap_totals": """
         market_cap_usd, case when index_id in ('TOTAL', 'TOTAL2', 'TOTAL3') then coverage_pct end as coverage_pct""",
+    "market_cap_changes": """
+        market_cap_usd, price_index, equal_weight_index, exit_effect_usd, split_cap_pct, below_year_ago_pct,
+        abs(supply_effect_usd) / previous_market_cap_usd as supply_share,
+        greatest(
+            abs(residual_usd),
+            abs(
+                previous_market_cap_usd + price_effect_usd + supply_effect_usd + entry_effect_usd + exit_effect_usd
+                - market_cap_usd
+            )
+        ) / market_cap_usd as residual_share,
+        -- The caps of the total are those of the other mart, on both days; a day that it lacks is a deviation of one.
+        greatest(
+            abs(market_cap_usd / coalesce((
+                select max(totals.market_cap_usd) from marts.market_cap_totals as totals
+                where totals.index_id = market_cap_changes.index_id
+                    and totals.source = market_cap_changes.source and totals.day = market_cap_changes.day
+            ), market_cap_usd / 2) - 1),
+            abs(previous_market_cap_usd / coalesce((
+                select max(totals.market_cap_usd) from marts.market_cap_totals as totals
+                where totals.index_id = market_cap_changes.index_id
+                    and totals.source = market_cap_changes.source and totals.day = market_cap_changes.previous_day
+            ), previous_market_cap_usd / 2) - 1)
+        ) as total_deviation""",
     "liquidity": """
         * exclude (day, known_at),
         abs(net_liquidity_daily_usd - (released_fed_assets_usd - tga_daily_close_usd - rrp_usd)) as daily_difference,

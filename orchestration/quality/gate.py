@@ -339,6 +339,22 @@ _MART_RULES: dict[str, dict[str, list[Rule]]] = {
         ]
     },
     "market_cap_totals": {"values": [Between("positive", "market_cap_usd", minimum=1)]},
+    "market_cap_changes": {
+        "values": [
+            Between("positive", "market_cap_usd", minimum=1),
+            Between("price_index", "price_index", minimum=1e-6),
+            Between("equal_weight_index", "equal_weight_index", minimum=1e-6),
+            Between("exit", "exit_effect_usd", maximum=0),
+            Between("split", "split_cap_pct", minimum=0, maximum=100 + 1e-6),
+            Between("below", "below_year_ago_pct", minimum=0, maximum=100),
+            # Providers restate the supply of a coin now and then; most of a total at once is a slip.
+            Between("supply", "supply_share", maximum=0.5, mostly=0.99),
+        ],
+        "residual": [
+            Between("residual", "residual_share", maximum=1e-9),
+            Between("totals", "total_deviation", maximum=1e-9),
+        ],
+    },
     "liquidity": {
         "values": [Between(name, name, *limits) for name, limits in LIQUIDITY_LIMITS.items()],
         "net_liquidity": [

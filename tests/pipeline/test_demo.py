@@ -50,6 +50,7 @@ def test_no_fact_lies_after_the_clock(con, demo):
     for table, column in (
         ("market_caps", "day"),
         ("market_cap_totals", "day"),
+        ("market_cap_changes", "day"),
         ("liquidity", "day"),
         ("equity_returns", "session_date"),
     ):
@@ -68,6 +69,21 @@ def test_the_crash_pairs_with_friday_by_utc_day_and_with_monday_by_session(demo)
         ).fetchall()
     by_bar = {bar: (str(day), round(100 * move, 1)) for bar, day, move in worst}
     assert by_bar == {"nyse_session": ("2025-10-13", 1.5), "utc_day": ("2025-10-10", -2.7)}
+
+
+def test_a_year_of_the_total_is_explained_without_a_rest(con):
+    first, last, price, supply, minted, entry, left, dilution = one(
+        con,
+        "select arg_min(market_cap_usd, day), arg_max(market_cap_usd, day), sum(price_effect_usd), "
+        "sum(supply_effect_usd), sum(mint_redeem_effect_usd), sum(entry_effect_usd), sum(exit_effect_usd), "
+        "arg_max(dilution_pct, day) from marts.market_cap_changes "
+        "where source = 'tidegauge_coingecko' and index_id = 'TOTAL' and base_day = '2024-11-01'",
+    )
+    assert last - first == pytest.approx(price + supply + entry + left, abs=1e-9 * last)
+    # Computed apart from the SQL, with the textbook quotient for the logarithmic mean.
+    assert (price, supply, minted) == pytest.approx((1177.98e9, 160.847e9, 107.043e9), rel=1e-5)
+    assert (entry, left) == pytest.approx((121.41e9, -99.493e9), rel=1e-5)
+    assert dilution == pytest.approx(5.5627, abs=1e-4)
 
 
 def test_correlations_carry_their_band(con):
@@ -116,7 +132,14 @@ def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy, as_of, newes
     assert outcome.exit_code == 0, outcome.errors
     instant = datetime.fromisoformat(as_of).astimezone(UTC)
     with connect(settings.warehouse_path, read_only=True) as con:
-        for table in ("market_caps", "market_cap_totals", "liquidity", "unlocks", "equity_returns"):
+        for table in (
+            "market_caps",
+            "market_cap_totals",
+            "market_cap_changes",
+            "liquidity",
+            "unlocks",
+            "equity_returns",
+        ):
             rows, known = one(con, f"select count(*), max(known_at) from marts.{table}")
             assert known is None or known <= instant, table
             assert rows or table == "unlocks"

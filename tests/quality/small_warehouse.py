@@ -205,6 +205,21 @@ def fill_marts(con: duckdb.DuckDBPyConnection) -> None:
     )
     con.execute(
         """
+        create table marts.market_cap_changes as
+        select index_id, source, day, lag(day) over steps as previous_day,
+            lag(market_cap_usd) over steps as previous_market_cap_usd, market_cap_usd,
+            case when lag(day) over steps is not null then 0.0 end::double as price_effect_usd,
+            case when lag(day) over steps is not null then 0.0 end::double as supply_effect_usd,
+            case when lag(day) over steps is not null then 0.0 end::double as entry_effect_usd,
+            case when lag(day) over steps is not null then 0.0 end::double as exit_effect_usd,
+            case when lag(day) over steps is not null then 0.0 end::double as residual_usd,
+            100::double as split_cap_pct, 100::double as price_index, 100::double as equal_weight_index,
+            null::double as below_year_ago_pct, known_at
+        from marts.market_cap_totals window steps as (partition by index_id, source order by day)
+        """
+    )
+    con.execute(
+        """
         create table marts.unlocks as
         select 'e' || n as event_id, 'llama' as source, 100::double as amount_tokens, 1::double as circulating_pct,
             0.5::double as max_supply_pct, timestamptz '2025-11-01 00:00:00+00' as known_at from range(5) as t (n)

@@ -61,15 +61,46 @@ TRIPS: dict[str, tuple[str, set[str]]] = {
     ),
     "a total that lost a constituent": (
         "update marts.market_cap_totals set market_cap_usd = market_cap_usd - 1e9 where index_id = 'TOTAL' and day = '2025-11-01'",
-        {"market_cap_totals.parts"},
+        {"market_cap_totals.parts", "market_cap_changes.residual"},
     ),
     "a part above its total": (
         "update marts.market_cap_totals set market_cap_usd = market_cap_usd * 9 where index_id = 'TOTAL3' and day = '2025-11-01'",
-        {"market_cap_totals.parts"},
+        {"market_cap_totals.parts", "market_cap_changes.residual"},
     ),
     "an empty total": (
         "update marts.market_cap_totals set market_cap_usd = 0 where index_id = 'TOTAL3ES' and day = '2025-11-01'",
-        {"market_cap_totals.values"},
+        {"market_cap_totals.values", "market_cap_changes.residual"},
+    ),
+    "a cause that is missing": (
+        "update marts.market_cap_changes set price_effect_usd = 1e9 where index_id = 'TOTAL' and day = '2025-11-01'",
+        {"market_cap_changes.residual"},
+    ),
+    "a residual that is no rounding": (
+        "update marts.market_cap_changes set residual_usd = 1e6 where index_id = 'TOTAL' and day = '2025-11-01'",
+        {"market_cap_changes.residual"},
+    ),
+    "changes of another universe than the totals": (
+        "update marts.market_cap_changes set market_cap_usd = market_cap_usd * 1.1, price_effect_usd = market_cap_usd * 0.1 "
+        "where index_id = 'TOTAL' and day = '2025-11-11'",
+        {"market_cap_changes.residual"},
+    ),
+    "a change on a day without a total": (
+        "update marts.market_cap_changes set day = '2025-09-30', previous_day = null, previous_market_cap_usd = null "
+        "where index_id = 'TOTAL' and day = '2025-11-11'",
+        {"market_cap_changes.residual"},
+    ),
+    "a supply that grew tenfold": (
+        "update marts.market_cap_changes set supply_effect_usd = 2e12, price_effect_usd = -2e12 where index_id = 'TOTAL' "
+        "and day > '2025-11-01'",
+        {"market_cap_changes.values"},
+    ),
+    "a change twice": (
+        "insert into marts.market_cap_changes select * from marts.market_cap_changes limit 1",
+        {"market_cap_changes.keys"},
+    ),
+    "a change known tomorrow": (
+        "update marts.market_cap_changes set known_at = timestamptz '2025-11-13 00:00:00+00' where day = '2025-11-11'",
+        {"market_cap_changes.time"},
     ),
     "a return of half": (
         "update marts.equity_returns set log_return = -0.7 where session_date = '2025-11-10'",

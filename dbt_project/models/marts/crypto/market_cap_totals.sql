@@ -64,111 +64,27 @@ tradingview_less_stablecoins as (
     where tradingview.index_id in ('TOTAL', 'TOTAL3')
 ),
 
--- A wrapped token is a claim on a coin that is counted already. Unlisted ids have class 'other': our list of wrapped
--- tokens is the catalog's.
-ranked_assets as (
-    select
-        source,
-        day,
-        asset_class,
-        market_cap_usd,
-        priced_at,
-        known_at,
-        row_number() over (partition by source, day order by market_cap_usd desc, asset_id) as universe_rank
-    from {{ ref('int_asset_days') }}
-    where
-        asset_class <> 'wrapped'
-        and market_cap_usd is not null
-        and (source = 'coingecko' or is_listed)
-),
-
-universe as (
-    select
-        source,
-        day,
-        asset_class,
-        market_cap_usd,
-        priced_at,
-        known_at
-    from ranked_assets
-    where source = 'coinmetrics' or universe_rank <= {{ var('total_universe_size') }}
-),
-
--- A sum without Bitcoin or Ether is no total: providers have days on which one of the two is missing, and a stale
--- stamp of a single coin would otherwise make a "total" of one constituent.
-first_days as (
-    select
-        asset_class,
-        min(first_day) as first_day
-    from {{ source('catalog', 'assets') }}
-    where asset_class in ('btc', 'eth')
-    group by asset_class
-),
-
-complete_days as (
-    select
-        universe.source,
-        universe.day
-    from universe
-    group by
-        universe.source,
-        universe.day
-    having
-        bool_or(universe.asset_class = 'btc')
-        and (
-            bool_or(universe.asset_class = 'eth')
-            or universe.day < coalesce(
-                (select first_days.first_day from first_days where first_days.asset_class = 'eth'), date '2015-08-08'
-            )
-        )
-),
-
-index_members as (
-    select
-        index_id,
-        has_btc,
-        has_eth,
-        has_stablecoins
-    from (
-        values
-            ('TOTAL', true, true, true),
-            ('TOTAL2', false, true, true),
-            ('TOTAL3', false, false, true),
-            ('TOTALES', true, true, false),
-            ('TOTAL3ES', false, false, false)
-    ) as members (index_id, has_btc, has_eth, has_stablecoins)
-),
-
 ours as (
     select
-        'tidegauge_' || universe.source as source,
-        index_members.index_id,
-        universe.day,
+        'tidegauge_' || source as source,
+        index_id,
+        day,
         -- Exact to the cent: a sum of doubles depends on the order in which threads deliver them.
-        cast(sum(cast(universe.market_cap_usd as decimal(38, 2))) as double) as market_cap_usd,
+        cast(sum(cast(market_cap_usd as decimal(38, 2))) as double) as market_cap_usd,
         count(*) as constituents,
-        case universe.source
+        case source
             when 'coingecko'
                 then 'Sum over the (at most {{ var("total_universe_size") }}) largest caps of the CoinGecko snapshot,'
                 || ' wrapped tokens excluded'
             else 'Sum over the listed assets with a Coin Metrics cap that day, wrapped tokens excluded'
         end as definition,
-        quantile_disc(universe.priced_at, 0.5) as priced_at,
-        max(universe.known_at) as known_at
-    from universe
-    inner join complete_days
-        on
-            universe.source = complete_days.source
-            and universe.day = complete_days.day
-    inner join index_members
-        on
-            (universe.asset_class <> 'btc' or index_members.has_btc)
-            and (universe.asset_class <> 'eth' or index_members.has_eth)
-            and (universe.asset_class <> 'stablecoin' or index_members.has_stablecoins)
+        quantile_disc(priced_at, 0.5) as priced_at,
+        max(known_at) as known_at
+    from {{ ref('int_index_members') }}
     group by
-        universe.source,
-        index_members.index_id,
-        universe.day
+        source,
+        index_id,
+        day
 ),
 
 totals as (
