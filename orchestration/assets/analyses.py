@@ -19,10 +19,11 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         deps=[*mart_keys, dg.AssetKey(["intermediate", "int_session_returns"])],
         group_name="analytics",
         kinds={"python", "pandas"},
-        description="Rolling correlation of BTC, ETH, TOTAL and TOTAL3 with the S&P 500, both bars, with n and 95 % band.",
+        description="Rolling correlation of BTC, ETH, TOTAL and TOTAL3 with the S&P 500, Pearson's and of ranks, both bars, "
+        "with n and 95 % band.",
     )
     def correlations(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
-        from orchestration.analytics.correlation import rolling_correlations
+        from orchestration.analytics.correlation import METHODS, rolling_correlations, with_bootstrap_band
 
         with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con:
             store.require_open(con, "raw")
@@ -31,12 +32,12 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
                 "select asset, benchmark, bar, session_date, asset_log_return, benchmark_log_return, known_at "
                 "from intermediate.int_session_returns order by asset, benchmark, bar, session_date"
             ).df()
-            frame = rolling_correlations(pairs)
+            frame = with_bootstrap_band(rolling_correlations(pairs, methods=METHODS), pairs)
             rows = replace_table(con, "correlations", CORRELATIONS, frame)
         metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
-        newest = frame.sort_values("session_date").groupby(["asset", "bar", "window_sessions"]).tail(1)
+        newest = frame.sort_values("session_date").groupby(["asset", "bar", "window_sessions", "method"]).tail(1)
         if rows:
-            table = newest.drop(columns=["known_at", "method", "benchmark"]).to_markdown(index=False, floatfmt=".2f")
+            table = newest.drop(columns=["known_at", "benchmark"]).to_markdown(index=False, floatfmt=".2f")
             metadata["newest"] = dg.MetadataValue.md(table)
         return dg.MaterializeResult(metadata=metadata)
 

@@ -16,12 +16,18 @@ CORRELATIONS = {
     "bar": ("varchar", "utc_day or nyse_session: which crypto close is paired with a session"),
     "session_date": ("date", "last session of the window"),
     "window_sessions": ("integer", "length of the window in NYSE sessions"),
-    "method": ("varchar", "pearson, of log returns"),
+    "method": ("varchar", "pearson or spearman (ranks within the window), of log returns"),
     "n": ("integer", "pairs in the window; at least 0.9 of its sessions"),
     "r": ("double", "correlation, -1 to 1, no unit"),
-    "r_low_95": ("double", "lower end of the 95 % Fisher band"),
-    "r_high_95": ("double", "upper end of the 95 % Fisher band"),
+    "r_low_95": ("double", "lower end of the 95 % Fisher band, for spearman widened after Bonett and Wright 2000"),
+    "r_high_95": ("double", "upper end of the same band"),
     "known_at": ("timestamptz", "when the newest pair of the window became public"),
+    "r_low_95_bootstrap": (
+        "double",
+        "lower end of the 95 % band by 1000 stationary bootstraps, mean block n^(1/3), seed 20251010; only at the newest "
+        "session of each window, else null; too narrow at 20 sessions",
+    ),
+    "r_high_95_bootstrap": ("double", "upper end of the same band"),
 }
 
 

@@ -78,6 +78,16 @@ def test_correlations_carry_their_band(con):
     assert inside == rows
     assets = con.execute("select distinct asset from analytics.correlations order by 1").fetchall()
     assert [asset for (asset,) in assets] == ["BTC", "ETH", "TOTAL", "TOTAL3"]
+    assert con.execute("select method, count(*) from analytics.correlations group by method order by 1").fetchall() == [
+        ("pearson", rows // 2),
+        ("spearman", rows // 2),
+    ]
+    # Four assets, two bars, four windows, two methods: one newest session each.
+    assert one(
+        con,
+        "select count(r_low_95_bootstrap), count(*) filter (r_low_95_bootstrap < r and r < r_high_95_bootstrap) "
+        "from analytics.correlations",
+    ) == (64, 64)
 
 
 def test_the_manifest_counts_what_is_in_the_release(demo, con):
