@@ -8,7 +8,7 @@ import dagster as dg
 from orchestration.quality import store
 from orchestration.settings import Settings
 from orchestration.warehouse import connect
-from orchestration.warehouse.analyses import CORRELATIONS, replace_table
+from orchestration.warehouse.analyses import CORRELATION_BREAKS, CORRELATIONS, replace_table
 
 
 def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
@@ -41,4 +41,37 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
             metadata["newest"] = dg.MetadataValue.md(table)
         return dg.MaterializeResult(metadata=metadata)
 
-    return [correlations]
+    @dg.asset(
+        key=["analytics", "correlation_breaks"],
+        deps=[
+            *mart_keys,
+            dg.AssetKey(["intermediate", "int_session_returns"]),
+            dg.AssetKey(["intermediate", "int_nyse_alignment"]),
+        ],
+        group_name="analytics",
+        kinds={"python", "statsmodels"},
+        description="Did the correlation with the S&P 500 change on 10 October 2025? Three tests, both bars, with and "
+        "without the crash.",
+    )
+    def correlation_breaks(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        from orchestration.analytics.breaks import correlation_breaks as compute
+
+        with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con:
+            store.require_open(con, "raw")
+            store.require_open(con, "mart")
+            pairs = con.execute(
+                "select asset, benchmark, bar, session_date, asset_day, days_spanned, asset_log_return, "
+                "benchmark_log_return, known_at from intermediate.int_session_returns "
+                "order by asset, benchmark, bar, session_date"
+            ).df()
+            sessions = con.execute("select distinct session_date from intermediate.int_nyse_alignment").fetchall()
+            frame = compute(pairs, [session for (session,) in sessions])
+            rows = replace_table(con, "correlation_breaks", CORRELATION_BREAKS, frame)
+        metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
+        if rows:
+            sides = ["n_before", "n_after", "r_before", "r_after"]
+            table = frame[["asset", "bar", "includes_crash", "method", *sides, "p_value"]]
+            metadata["breaks"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
+        return dg.MaterializeResult(metadata=metadata)
+
+    return [correlations, correlation_breaks]

@@ -32,7 +32,8 @@ def test_a_green_run_materialises_every_asset(demo):
     }
     assert outcome.exit_code == 0, outcome.errors
     assert set(outcome.materialized) == expected
-    assert {"raw/fredgraph_observations", "marts/liquidity", "analytics/correlations", "release"} <= expected
+    analyses = {"analytics/correlations", "analytics/correlation_breaks"}
+    assert {"raw/fredgraph_observations", "marts/liquidity", *analyses, "release"} <= expected
 
 
 def test_the_three_treasury_balances_are_three_numbers(con):
@@ -90,6 +91,19 @@ def test_correlations_carry_their_band(con):
     ) == (64, 64)
 
 
+def test_breaks_are_tested_under_both_bars_with_and_without_the_crash(con):
+    rows, groups, tested, valid = one(
+        con,
+        "select count(*), count(distinct (asset, bar, includes_crash, method)), count(p_value), "
+        "count(*) filter (p_value between 0 and 1 and r_before_low_95 < r_before and r_after < r_after_high_95) "
+        "from analytics.correlation_breaks",
+    )
+    assert rows == groups == tested == valid == 4 * 2 * 2 * 3
+    # The demo ends on 12 November 2025: 22 or 23 sessions are too few to be confident in.
+    assert one(con, "select min(n_after), max(n_after) from analytics.correlation_breaks") == (22, 23)
+    assert one(con, "select max(n_before) from analytics.correlation_breaks")[0] <= 250
+
+
 def test_the_manifest_counts_what_is_in_the_release(demo, con):
     settings, outcome = demo
     manifest = release.read_manifest(release.current(settings.releases_dir))
@@ -130,5 +144,8 @@ def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy, as_of, newes
             rows, known = one(con, f"select count(*), max(known_at) from marts.{table}")
             assert known is None or known <= instant, table
             assert rows or table == "unlocks"
+        known, after = one(con, "select max(known_at), max(n_after) from analytics.correlation_breaks")
+        assert known <= instant
+        assert after == 14
         newest = one(con, "select max(period_date) from intermediate.int_observations where series_id = 'fred.WDTGAL'")
     assert str(newest[0]) == newest_wednesday
