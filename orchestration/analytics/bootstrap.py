@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 REPETITIONS = 1000
+BAND_REPETITIONS = 500
+"""Fewer for a band than for a p: the many bands of a run would else take seconds more."""
 SEED = 20251010
 
 
@@ -30,7 +32,7 @@ def resampled_rows(n: int, repetitions: int = REPETITIONS, seed: int = SEED) -> 
     from arch.bootstrap import StationaryBootstrap
 
     drawing = StationaryBootstrap(mean_block(n), np.arange(n), seed=seed)
-    rows = np.stack([data[0] for data, _ in drawing.bootstrap(repetitions)])
+    rows = np.stack([drawing.update_indices() for _ in range(repetitions)])
     rows.flags.writeable = False
     return rows
 
@@ -49,7 +51,7 @@ def row_correlations(x: np.ndarray, y: np.ndarray, is_ranked: bool = False) -> n
 
 
 def bootstrap_band(
-    x: np.ndarray, y: np.ndarray, is_ranked: bool = False, repetitions: int = REPETITIONS, seed: int = SEED
+    x: np.ndarray, y: np.ndarray, is_ranked: bool = False, repetitions: int = BAND_REPETITIONS, seed: int = SEED
 ) -> tuple[float, float]:
     """95 % percentile band of the correlation of two paired series; NaN when no sample varies."""
     rows = resampled_rows(len(x), repetitions, seed)

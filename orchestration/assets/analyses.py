@@ -8,7 +8,7 @@ import dagster as dg
 from orchestration.quality import store
 from orchestration.settings import Settings
 from orchestration.warehouse import connect
-from orchestration.warehouse.analyses import CORRELATION_BREAKS, CORRELATIONS, replace_table
+from orchestration.warehouse.analyses import CORRELATION_BREAKS, CORRELATIONS, LIQUIDITY_LEAD_LAG, replace_table
 
 
 def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
@@ -74,4 +74,34 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
             metadata["breaks"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
         return dg.MaterializeResult(metadata=metadata)
 
-    return [correlations, correlation_breaks]
+    @dg.asset(
+        key=["analytics", "liquidity_lead_lag"],
+        deps=[*mart_keys, dg.AssetKey(["intermediate", "int_benchmark_series"])],
+        group_name="analytics",
+        kinds={"python", "scipy"},
+        description="Cross-correlation of weekly net liquidity with BTC and TOTAL, 26 weeks either way, p over all lags.",
+    )
+    def liquidity_lead_lag(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        from orchestration.analytics.lead_lag import liquidity_lead_lag as compute
+
+        name = "net_liquidity_wednesday_usd"
+        with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con:
+            store.require_open(con, "raw")
+            store.require_open(con, "mart")
+            liquidity = con.execute(
+                f"select day, {name} as value, known_at from marts.liquidity where {name} is not null order by day"
+            ).df()
+            closes = con.execute(
+                "select asset, day, close_value as value, known_at from intermediate.int_benchmark_series "
+                "where asset in ('BTC', 'TOTAL') order by asset, day"
+            ).df()
+            frame = compute(liquidity, closes, name)
+            rows = replace_table(con, "liquidity_lead_lag", LIQUIDITY_LEAD_LAG, frame)
+        metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
+        if rows:
+            strongest = frame.sort_values(["asset", "p_value_family"]).groupby("asset").head(1)
+            table = strongest[["asset", "lag_weeks", "n", "r", "p_value_family"]]
+            metadata["strongest_lag"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
+        return dg.MaterializeResult(metadata=metadata)
+
+    return [correlations, correlation_breaks, liquidity_lead_lag]

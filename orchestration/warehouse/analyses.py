@@ -24,7 +24,7 @@ CORRELATIONS = {
     "known_at": ("timestamptz", "when the newest pair of the window became public"),
     "r_low_95_bootstrap": (
         "double",
-        "lower end of the 95 % band by 1000 stationary bootstraps, mean block n^(1/3), seed 20251010; only at the newest "
+        "lower end of the 95 % band by 500 stationary bootstraps, mean block n^(1/3), seed 20251010; only at the newest "
         "session of each window, else null; too narrow at 20 sessions",
     ),
     "r_high_95_bootstrap": ("double", "upper end of the same band"),
@@ -66,6 +66,26 @@ CORRELATION_BREAKS = {
     "parameters": ("varchar", "JSON: longest windows in sessions, pairs needed, samples, seed, mean block"),
     "note": ("varchar", "why numbers are null, or what to mind about them"),
     "known_at": ("timestamptz", "when the newest pair used became public"),
+}
+
+LIQUIDITY_LEAD_LAG = {
+    "liquidity": (
+        "varchar",
+        "net_liquidity_wednesday_usd of marts.liquidity: Fed assets - Wednesday TGA - reverse repo",
+    ),
+    "asset": ("varchar", "BTC or TOTAL; definitions in intermediate.int_benchmark_series"),
+    "lag_weeks": ("integer", "weeks by which the asset follows; positive: liquidity leads; by period, not by release"),
+    "n": ("integer", "pairs of weeks at this lag"),
+    "r": ("double", "correlation of weekly log changes, Wednesday to Wednesday, no unit; null below 20 pairs"),
+    "r_low_95_bootstrap": ("double", "lower end of the 95 % band of this lag alone, stationary bootstrap of its pairs"),
+    "r_high_95_bootstrap": ("double", "upper end of the same band"),
+    "p_value_family": (
+        "double",
+        "share of samples without any relation whose strongest lag of all is at least as strong as this one; the "
+        "smallest of an asset is the p of its search over all lags",
+    ),
+    "parameters": ("varchar", "JSON: samples, seed, mean block in weeks, pairs needed"),
+    "known_at": ("timestamptz", "when the newest value used became public"),
 }
 
 

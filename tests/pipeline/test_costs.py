@@ -17,6 +17,7 @@ from orchestration.settings import PACKAGE_ROOT
         ("orchestration.cli", ("dagster", "great_expectations", "pandas", "dbt.cli.main")),
         ("orchestration.analytics.correlation", ("statsmodels", "arch", "scipy", "dagster")),
         ("orchestration.analytics.breaks", ("statsmodels", "arch", "scipy", "dagster")),
+        ("orchestration.analytics.lead_lag", ("statsmodels", "arch", "scipy", "dagster")),
         ("orchestration.catalog", ("pandas", "dagster", "duckdb", "requests")),
         ("orchestration.extract.run", ("dagster", "duckdb", "great_expectations")),
     ],

@@ -32,7 +32,7 @@ def test_a_green_run_materialises_every_asset(demo):
     }
     assert outcome.exit_code == 0, outcome.errors
     assert set(outcome.materialized) == expected
-    analyses = {"analytics/correlations", "analytics/correlation_breaks"}
+    analyses = {"analytics/correlations", "analytics/correlation_breaks", "analytics/liquidity_lead_lag"}
     assert {"raw/fredgraph_observations", "marts/liquidity", *analyses, "release"} <= expected
 
 
@@ -104,6 +104,16 @@ def test_breaks_are_tested_under_both_bars_with_and_without_the_crash(con):
     assert one(con, "select max(n_before) from analytics.correlation_breaks")[0] <= 250
 
 
+def test_every_lag_of_liquidity_has_its_n_band_and_p(con):
+    rows, valid, assets = one(
+        con,
+        "select count(*), count(*) filter (n >= 20 and r_low_95_bootstrap < r and r < r_high_95_bootstrap "
+        "and p_value_family between 0 and 1), string_agg(distinct asset, ' ' order by asset) "
+        "from analytics.liquidity_lead_lag",
+    )
+    assert (rows, valid, assets) == (2 * 53, 2 * 53, "BTC TOTAL")
+
+
 def test_the_manifest_counts_what_is_in_the_release(demo, con):
     settings, outcome = demo
     manifest = release.read_manifest(release.current(settings.releases_dir))
@@ -147,5 +157,6 @@ def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy, as_of, newes
         known, after = one(con, "select max(known_at), max(n_after) from analytics.correlation_breaks")
         assert known <= instant
         assert after == 14
+        assert one(con, "select max(known_at) from analytics.liquidity_lead_lag")[0] <= instant
         newest = one(con, "select max(period_date) from intermediate.int_observations where series_id = 'fred.WDTGAL'")
     assert str(newest[0]) == newest_wednesday
