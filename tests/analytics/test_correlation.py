@@ -7,8 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
-from orchestration.analytics.correlation import COLUMNS, WINDOWS, fisher_band, rolling_correlations
+from orchestration.analytics.bootstrap import bootstrap_band, mean_block, resampled_rows
+from orchestration.analytics.correlation import (
+    BOOTSTRAP_COLUMNS,
+    COLUMNS,
+    METHODS,
+    WINDOWS,
+    fisher_band,
+    rolling_correlations,
+    with_bootstrap_band,
+)
 
 Floats = Sequence[float] | np.ndarray
 
@@ -275,3 +285,136 @@ def test_a_window_knows_nothing_of_later_sessions() -> None:
     earlier = whole[whole["session_date"] <= until].reset_index(drop=True)
     pd.testing.assert_frame_equal(earlier, cut.reset_index(drop=True))
     assert (cut["known_at"] <= given["known_at"][79]).all()
+
+
+# ------------------------------------------------------------------ ranks
+
+
+@pytest.mark.parametrize("window", [20, 250])
+@pytest.mark.parametrize("has_ties", [False, True])
+def test_every_window_has_scipys_rank_correlation_of_its_sessions(window: int, has_ties: bool) -> None:
+    x, y = normal(31, 300, 0.5)
+    if has_ties:
+        x, y = x.round(2), y.round(2)
+    found = rolling_correlations(pairs(x, y), [window], ["spearman"])
+    expected = [spearmanr(x[end - window : end], y[end - window : end]).statistic for end in range(window, 301)]
+    assert found["r"].to_numpy() == pytest.approx(expected, abs=1e-9)
+    assert set(found["method"]) == {"spearman"}
+
+
+def test_ranks_skip_a_missing_session_and_forget_the_size_of_a_wild_one() -> None:
+    x, y = normal(32, 60, 0.7)
+    wild = np.where(x == x[50:].max(), 25.0, x)
+    wild[45] = np.nan
+    last = rolling_correlations(pairs(wild, y), [20], ["spearman"]).iloc[-1]
+    kept = [day for day in range(40, 60) if day != 45]
+    assert last["n"] == 19
+    assert last["r"] == pytest.approx(spearmanr(wild[kept], y[kept]).statistic, abs=1e-9)
+    assert rolling_correlations(pairs(np.where(x > 1, np.nan, 0.01), y), [20], ["spearman"]).empty
+
+
+@pytest.mark.parametrize(("rho", "seed"), [(0.0, 33), (0.8, 34)])
+def test_the_band_of_ranks_covers_the_truth_in_nineteen_of_twenty(rho: float, seed: int) -> None:
+    trials, window = 1000, 60
+    truth = 6 / np.pi * np.arcsin(rho / 2)
+    found = rolling_correlations(pairs(*normal(seed, window * trials, rho)), [window], ["spearman"]).iloc[::window]
+    covered = int(((found["r_low_95"] < truth) & (found["r_high_95"] > truth)).sum())
+    assert abs(covered - 950) <= 4 * np.sqrt(trials * 0.95 * 0.05)
+    narrow = fisher_band(found["r"].to_numpy(), found["n"].to_numpy())
+    assert int(((narrow[0] < truth) & (narrow[1] > truth)).sum()) <= (covered - 20 if rho else covered)
+
+
+def test_methods_stand_beside_each_other_and_an_unknown_one_is_named() -> None:
+    given = pairs(*normal(35, 80, 0.5))
+    both = rolling_correlations(given, [20], METHODS)
+    assert both["method"].value_counts().to_dict() == {"pearson": 61, "spearman": 61}
+    pearson = both[both["method"] == "pearson"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(pearson, rolling_correlations(given, [20]))
+    with pytest.raises(ValueError, match="kendall"):
+        rolling_correlations(given, [20], ["kendall"])
+
+
+# ------------------------------------------------------------------ the bootstrap band
+
+
+def banded(given: pd.DataFrame, windows: Sequence[int] = (20, 60)) -> pd.DataFrame:
+    return with_bootstrap_band(rolling_correlations(given, windows, METHODS), given)
+
+
+def test_only_the_newest_session_of_each_window_has_a_bootstrap_band_and_it_repeats() -> None:
+    given = pd.concat([pairs(*normal(41, 100, 0.5)), pairs(*normal(42, 100), asset="ETH")], ignore_index=True)
+    found = banded(given)
+    has_band = found["r_low_95_bootstrap"].notna()
+    assert has_band.sum() == found["r_high_95_bootstrap"].notna().sum() == 2 * 2 * 2
+    assert set(found["session_date"][has_band]) == {given["session_date"].iloc[-1]}
+    assert (found["r_low_95_bootstrap"] < found["r"])[has_band].all()
+    assert (found["r"] < found["r_high_95_bootstrap"])[has_band].all()
+    pd.testing.assert_frame_equal(found[COLUMNS], rolling_correlations(given, (20, 60), METHODS))
+    resampled_rows.cache_clear()
+    pd.testing.assert_frame_equal(found, banded(given.sample(frac=1, random_state=1)))
+
+
+def test_the_bootstrap_sees_the_pairs_of_its_window_only() -> None:
+    x, y = normal(43, 100, 0.5)
+    x[79], y[79] = 9.0, -9.0
+    x[90] = np.nan
+    last = banded(pairs(x, y), [20]).iloc[[80, -1]].set_index("method").loc["pearson"]
+    kept = [day for day in range(80, 100) if day != 90]
+    expected = bootstrap_band(x[kept], y[kept])
+    assert (last["r_low_95_bootstrap"], last["r_high_95_bootstrap"]) == expected
+
+
+@pytest.mark.parametrize("is_ranked", [False, True])
+def test_the_bootstrap_band_of_independent_noise_covers_zero_about_as_often_as_it_says(is_ranked: bool) -> None:
+    trials, rng = 200, np.random.default_rng(44)
+    bands = [bootstrap_band(*rng.normal(size=(2, 250)), is_ranked, repetitions=400) for _ in range(trials)]
+    covered = sum(low < 0 < high for low, high in bands)
+    assert abs(covered - trials * 0.95) <= 4 * np.sqrt(trials * 0.95 * 0.05)
+
+
+def test_clustered_volatility_makes_fishers_band_too_narrow_and_the_bootstraps_less_so() -> None:
+    trials, rng = 200, np.random.default_rng(45)
+    by_fisher = by_bootstrap = 0
+    for _ in range(trials):
+        log_volatility = np.zeros(250)
+        for day, shock in enumerate(rng.normal(0, 0.25, 249), start=1):
+            log_volatility[day] = 0.95 * log_volatility[day - 1] + shock
+        x, y = np.exp(log_volatility) * rng.normal(size=(2, 250))
+        low, high = fisher_band(np.array([np.corrcoef(x, y)[0, 1]]), np.array([250]))
+        by_fisher += low[0] < 0 < high[0]
+        low_bootstrap, high_bootstrap = bootstrap_band(x, y, repetitions=400)
+        by_bootstrap += low_bootstrap < 0 < high_bootstrap
+    assert by_fisher < 0.85 * trials
+    assert by_bootstrap > 0.85 * trials
+
+
+def test_a_block_is_the_cube_root_of_n_on_average() -> None:
+    rows = resampled_rows(216, 500, 1)
+    continued = np.diff(rows, axis=1) % 216 == 1
+    # A block ends with probability 1/6 at each row, and one in 216 new blocks begins where the last one ended.
+    assert mean_block(216) == pytest.approx(6)
+    assert continued.mean() == pytest.approx(1 - 1 / 6, abs=0.01)
+    assert rows.shape == (500, 216)
+
+
+def test_a_constant_series_has_no_bootstrap_band() -> None:
+    assert np.isnan(bootstrap_band(np.ones(30), np.arange(30.0))).all()
+
+
+def test_nothing_to_band_is_an_empty_frame_with_all_columns() -> None:
+    found = banded(pairs(*normal(1, 5)))
+    assert found.empty
+    assert list(found.columns) == [*COLUMNS, *BOOTSTRAP_COLUMNS]
+
+
+def test_a_window_does_not_reach_across_a_hole_in_the_data() -> None:
+    """Two blocks of sessions with years of the calendar between them: no window mixes both."""
+    given = pairs(*normal(21, 60))
+    days = list(pd.bdate_range("2021-01-04", periods=30)) + list(pd.bdate_range("2024-01-01", periods=30))
+    given["session_date"] = days
+    calendar = [day.date() for day in pd.bdate_range("2021-01-04", days[-1])]
+    blind = rolling_correlations(given, [20])
+    aware = rolling_correlations(given, [20], sessions=calendar)
+    assert len(blind) == 41
+    assert len(aware) == 2 * 13
+    assert (aware["n"] >= 18).all()

@@ -13,8 +13,11 @@ from orchestration.settings import PACKAGE_ROOT
 @pytest.mark.parametrize(
     ("imported", "spared"),
     [
-        ("orchestration.definitions", ("great_expectations", "exchange_calendars")),
+        ("orchestration.definitions", ("great_expectations", "exchange_calendars", "statsmodels", "arch", "scipy")),
         ("orchestration.cli", ("dagster", "great_expectations", "pandas", "dbt.cli.main")),
+        ("orchestration.analytics.correlation", ("statsmodels", "arch", "scipy", "dagster")),
+        ("orchestration.analytics.breaks", ("statsmodels", "arch", "scipy", "dagster")),
+        ("orchestration.analytics.lead_lag", ("statsmodels", "arch", "scipy", "dagster")),
         ("orchestration.catalog", ("pandas", "dagster", "duckdb", "requests")),
         ("orchestration.extract.run", ("dagster", "duckdb", "great_expectations")),
     ],

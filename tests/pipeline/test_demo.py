@@ -32,7 +32,8 @@ def test_a_green_run_materialises_every_asset(demo):
     }
     assert outcome.exit_code == 0, outcome.errors
     assert set(outcome.materialized) == expected
-    assert {"raw/fredgraph_observations", "marts/liquidity", "analytics/correlations", "release"} <= expected
+    analyses = {"analytics/correlations", "analytics/correlation_breaks", "analytics/liquidity_lead_lag"}
+    assert {"raw/fredgraph_observations", "marts/liquidity", *analyses, "release"} <= expected
 
 
 def test_the_three_treasury_balances_are_three_numbers(con):
@@ -94,6 +95,39 @@ def test_correlations_carry_their_band(con):
     assert inside == rows
     assets = con.execute("select distinct asset from analytics.correlations order by 1").fetchall()
     assert [asset for (asset,) in assets] == ["BTC", "ETH", "TOTAL", "TOTAL3"]
+    assert con.execute("select method, count(*) from analytics.correlations group by method order by 1").fetchall() == [
+        ("pearson", rows // 2),
+        ("spearman", rows // 2),
+    ]
+    # Four assets, two bars, four windows, two methods: one newest session each.
+    assert one(
+        con,
+        "select count(r_low_95_bootstrap), count(*) filter (r_low_95_bootstrap < r and r < r_high_95_bootstrap) "
+        "from analytics.correlations",
+    ) == (64, 64)
+
+
+def test_breaks_are_tested_under_both_bars_with_and_without_the_crash(con):
+    rows, groups, tested, valid = one(
+        con,
+        "select count(*), count(distinct (asset, bar, includes_crash, method)), count(p_value), "
+        "count(*) filter (p_value between 0 and 1 and r_before_low_95 < r_before and r_after < r_after_high_95) "
+        "from analytics.correlation_breaks",
+    )
+    assert rows == groups == tested == valid == 4 * 2 * 2 * 3
+    # The demo ends on 12 November 2025: 22 or 23 sessions are too few to be confident in.
+    assert one(con, "select min(n_after), max(n_after) from analytics.correlation_breaks") == (22, 23)
+    assert one(con, "select max(n_before) from analytics.correlation_breaks")[0] <= 250
+
+
+def test_every_lag_of_liquidity_has_its_n_band_and_p(con):
+    rows, valid, assets = one(
+        con,
+        "select count(*), count(*) filter (n >= 20 and r_low_95_bootstrap < r and r < r_high_95_bootstrap "
+        "and p_value_family between 0 and 1), string_agg(distinct asset, ' ' order by asset) "
+        "from analytics.liquidity_lead_lag",
+    )
+    assert (rows, valid, assets) == (2 * 53, 2 * 53, "BTC TOTAL")
 
 
 def test_the_manifest_counts_what_is_in_the_release(demo, con):
@@ -143,5 +177,9 @@ def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy, as_of, newes
             rows, known = one(con, f"select count(*), max(known_at) from marts.{table}")
             assert known is None or known <= instant, table
             assert rows or table == "unlocks"
+        known, after = one(con, "select max(known_at), max(n_after) from analytics.correlation_breaks")
+        assert known <= instant
+        assert after == 14
+        assert one(con, "select max(known_at) from analytics.liquidity_lead_lag")[0] <= instant
         newest = one(con, "select max(period_date) from intermediate.int_observations where series_id = 'fred.WDTGAL'")
     assert str(newest[0]) == newest_wednesday

@@ -8,7 +8,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from orchestration.analytics.correlation import COLUMNS, rolling_correlations
+from orchestration.analytics.correlation import BOOTSTRAP_COLUMNS, COLUMNS, rolling_correlations, with_bootstrap_band
 from orchestration.catalog import load_catalog
 from orchestration.warehouse import definitions
 from orchestration.warehouse.analyses import CORRELATIONS, of_other_builds, replace_table
@@ -111,7 +111,7 @@ def correlations(rows: int = 30) -> pd.DataFrame:
             "known_at": days.tz_localize("UTC") + pd.Timedelta(hours=21),
         }
     )
-    return rolling_correlations(pairs, [20])
+    return with_bootstrap_band(rolling_correlations(pairs, [20]), pairs)
 
 
 def test_an_analysis_is_stored_with_its_types_and_a_comment_on_every_column(con: Con) -> None:
@@ -134,7 +134,7 @@ CORRELATIONS_AT = {name: position for position, name in enumerate(CORRELATIONS)}
 
 
 def test_the_table_and_the_function_agree_on_the_columns() -> None:
-    assert list(CORRELATIONS) == COLUMNS
+    assert list(CORRELATIONS) == [*COLUMNS, *BOOTSTRAP_COLUMNS]
 
 
 def test_columns_are_matched_by_name_and_not_by_place(con: Con) -> None:
