@@ -321,7 +321,7 @@ def test_the_table_holds_what_the_function_returns(tmp_path) -> None:
     for name, before, after in (("some", 250, 40), ("little", 250, 2)):
         found = breaks(pairs(*correlated(16, before + after), before=before))
         with connect(tmp_path / f"{name}.duckdb") as con:
-            assert replace_table(con, "correlation_breaks", CORRELATION_BREAKS, found) == len(found)
+            assert replace_table(con, "correlation_breaks", CORRELATION_BREAKS, found, build_id="b1") == len(found)
             stored = con.execute(
                 "select count(p_value), count(lags), count(note), count(r_after) from analytics.correlation_breaks "
                 "where not isnan(coalesce(p_value, 0)) and not isnan(coalesce(r_after, 0))"

@@ -137,6 +137,6 @@ def test_the_table_holds_what_the_function_returns(tmp_path) -> None:
     assert list(LIQUIDITY_LEAD_LAG) == COLUMNS
     found = lead_lag(levels(changes(15, 30)), levels(changes(16, 30), "BTC"))
     with connect(tmp_path / "it.duckdb") as con:
-        assert replace_table(con, "liquidity_lead_lag", LIQUIDITY_LEAD_LAG, found) == 53
+        assert replace_table(con, "liquidity_lead_lag", LIQUIDITY_LEAD_LAG, found, build_id="b1") == 53
         stored = con.execute("select count(r), count(*) filter (isnan(r)) from analytics.liquidity_lead_lag").fetchone()
     assert stored == (int((found["n"] >= 20).sum()), 0)
