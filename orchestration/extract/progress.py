@@ -6,7 +6,10 @@ import logging
 import sys
 import threading
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +20,7 @@ class Progress:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._bar = None
-        self._tasks: dict[str, object] = {}
+        self._tasks: dict[str, TaskID] = {}
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -52,4 +55,4 @@ class Progress:
                 return
             if provider not in self._tasks:
                 self._tasks[provider] = self._bar.add_task(provider, total=total, now="")
-            self._bar.update(self._tasks[provider], completed=done, total=total, now=doing[:48])  # type: ignore[arg-type]
+            self._bar.update(self._tasks[provider], completed=done, total=total, now=doing[:48])

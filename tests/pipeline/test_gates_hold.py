@@ -136,7 +136,7 @@ def test_a_release_never_mixes_marts_with_analyses_of_another_build(home_copy):
     assert materialize(models | models.required_multi_asset_neighbors()).success
     result = materialize(dg.AssetSelection.assets("release"))
     assert not result.success
-    assert "correlations belong to another build" in str(
+    assert "belong to another build: materialise them again" in str(
         [event.step_failure_data.error for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
     )
     assert release.current(settings.releases_dir) == before
