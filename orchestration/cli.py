@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestration import __version__
-from orchestration.settings import PROVIDERS, ConfigurationError, Settings, load_settings
+from orchestration.settings import PACKAGE_ROOT, PROVIDERS, ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:
     from orchestration.runner import Outcome
@@ -97,9 +97,7 @@ def demo(
     home: Annotated[Path, typer.Option("--home", help="Folder of all state.")] = Path("data/demo"),
 ) -> None:
     """Replay the bundled sample of real, rounded figures through the whole pipeline; needs no network and no key."""
-    from orchestration.runner import project_file
-
-    _replay(load_settings(home=home), project_file("sample"), None)
+    _replay(load_settings(home=home), PACKAGE_ROOT / "sample", None)
     typer.echo(
         f'\nAsk it something:  tidegauge query --home {home} "select * from marts.liquidity order by day desc limit 5"'
     )
@@ -172,7 +170,7 @@ def ui(
 ) -> None:
     """Start Dagster's web server and daemon on this machine."""
     from orchestration.definitions import build_definitions
-    from orchestration.runner import open_instance, project_file
+    from orchestration.runner import open_instance
 
     settings = load_settings(home=home, mirror=mirror)
     build_definitions(settings)
@@ -189,7 +187,7 @@ def ui(
             environment[f"TIDEGAUGE_{provider.upper()}_API_KEY"] = key.get_secret_value()
     if settings.mirror:
         environment["TIDEGAUGE_MIRROR"] = settings.mirror
-    os.chdir(project_file("."))
+    os.chdir(PACKAGE_ROOT)
     dagster = Path(sys.executable).with_name("dagster")
     os.execve(  # noqa: S606  a web server replaces this process; nothing of a user's reaches a shell
         dagster,

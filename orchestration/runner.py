@@ -1,6 +1,6 @@
 """One pipeline run from Python: the lock, the Dagster instance, the job, and what the outcome means as an exit code.
 
-The command line and the benchmarks call this; the Dagster UI launches the same job by itself.
+The command line calls this; the Dagster UI launches the same job by itself.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.quality import store
@@ -148,8 +147,3 @@ def closed_checks(settings: Settings, run_id: str) -> list[str]:
         for row in results
         if row["run_id"] == run_id and not row["is_passed"] and row["severity"] == "error"
     ]
-
-
-def project_file(name: str) -> Path:
-    """A file of the source tree (`dagster.yaml`, `sample`)."""
-    return PACKAGE_ROOT / name

@@ -28,7 +28,13 @@ def _plain(text: str) -> str:
 
 
 class TransientError(ExtractError):
-    """Worth another try: connection trouble, 408, 429, 5xx."""
+    """Worth another try: connection trouble, 408, 429, 5xx.
+
+    Attributes:
+        retry_after: seconds the provider asks to wait, when it says so.
+    """
+
+    retry_after: float | None = None
 
 
 class PermanentError(ExtractError):

@@ -207,7 +207,7 @@ class Client:
         if status in RETRIED_STATUS:
             remedy, whole = known or ("the provider is busy: try again later", False)
             error = TransientError(request.provider, request.label, problem, remedy, whole_provider=whole)
-            error.retry_after = _retry_after(exchange)  # type: ignore[attr-defined]
+            error.retry_after = _retry_after(exchange)
             raise error
         remedy, whole = known or (f"see {self._provider.homepage}", False)
         raise PermanentError(request.provider, request.label, problem, remedy, whole_provider=whole)

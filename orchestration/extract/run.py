@@ -250,13 +250,7 @@ def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest
             try:
                 while request is not None:
                     asked.append(request)
-                    judged: list[tuple[dict[str, tuple[pa.Table, set[str]]], Request | None]] = []
-                    exchange = client.get(
-                        request,
-                        lambda e, j=judged, a=asked: j.append((basket.judge(e)[1], _following(e, a))),  # type: ignore[misc]
-                    )
-                    tables, request = judged[-1]
-                    basket.add(exchange, tables)
+                    request = _take(client, basket, request, asked)
                 in_a_row = 0
             except ExtractError as error:
                 log.warning("%s", error)
@@ -276,6 +270,19 @@ def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest
         client.close()
     basket.harvest.tries = client.tries
     return basket.finish()
+
+
+def _take(client: Client, basket: _Basket, request: Request, asked: list[Request]) -> Request | None:
+    """One good answer into the basket; returns the page after it. An answer whose next page cannot be read is a bad one."""
+    judged: list[tuple[dict[str, tuple[pa.Table, set[str]]], Request | None]] = []
+
+    def judge(exchange: Exchange) -> None:
+        judged.append((basket.judge(exchange)[1], _following(exchange, asked)))
+
+    exchange = client.get(request, judge)
+    tables, following = judged[-1]
+    basket.add(exchange, tables)
+    return following
 
 
 def _files(name: str, plan: Plan, archive: Archive) -> Harvest:

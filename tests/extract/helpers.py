@@ -76,7 +76,7 @@ class Sample:
 
 def parsed(given: Exchange) -> dict[str, list[Row]]:
     """The rows a parser finds."""
-    return MODULES[given.request.provider].parse(given)  # type: ignore[no-any-return]
+    return MODULES[given.request.provider].parse(given)
 
 
 def rows(given: Exchange) -> list[Row]:
