@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import orchestration.settings as settings_module
 from orchestration.settings import ConfigurationError, is_loopback, load_settings
 
 FOREIGN = [
@@ -96,11 +98,16 @@ def test_a_mirror_that_is_down_says_what_to_do():
         load_settings(mirror="http://127.0.0.1:9").now()
 
 
-def test_a_stopped_machine_clock_still_dates_each_response_by_itself():
+def test_a_stopped_machine_clock_still_dates_each_response_by_itself(monkeypatch: pytest.MonkeyPatch):
+    start = datetime(2025, 11, 12, 22, tzinfo=UTC)
+    # Two real readings can fall into one microsecond; a scripted clock cannot.
+    ticks = (start + timedelta(seconds=seconds) for seconds in range(9))
+    monkeypatch.setattr(settings_module, "datetime", SimpleNamespace(now=lambda zone: next(ticks).astimezone(zone)))
     stopped = load_settings().stopped()
-    assert stopped.now() == stopped.now()
-    assert stopped.now() < stopped.fetch_instant() < stopped.fetch_instant()
-    assert stopped.stopped().now() == stopped.now()
+    assert stopped.now() == stopped.now() == start
+    assert stopped.fetch_instant() == start + timedelta(seconds=1)
+    assert stopped.fetch_instant() == start + timedelta(seconds=2)
+    assert stopped.stopped().now() == start
 
 
 def test_a_clock_that_was_set_dates_responses_too():
