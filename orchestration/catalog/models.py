@@ -314,18 +314,6 @@ class Catalog(_Entry):
         """Every release rule."""
         return tuple(rule for provider in self.providers.values() for rule in provider.releases)
 
-    def exceptions_of(self, series_id: str) -> dict[date, datetime]:
-        """Period to instant for the releases of one series that left its rule."""
-        provider, key = series_id.split(".", 1)
-        return {e.period: e.known_at for e in self.provider(provider).exceptions if e.key == key}
-
-    def newest_due_period(self, series_id: str, now: datetime, *, sessions: pd.DataFrame | None = None) -> date:
-        """The newest period that must be here by `now`: rule, exceptions and grace of the series applied."""
-        from orchestration.catalog.release import newest_due_period
-
-        exceptions = self.exceptions_of(series_id)
-        return newest_due_period(self.find(series_id), now, exceptions=exceptions, sessions=sessions)
-
     def known_ids(self) -> list[str]:
         """Every active id: series, datasets, unlock schedules, release rules and assets, sorted."""
         ids = {f"series {series.series_id}" for series in self.series}
