@@ -141,22 +141,64 @@ def query(
 
 
 @app.command()
-def status(home: Home = None) -> None:
-    """Show the current release, its gates, and how old each source's newest figure is."""
+def status(
+    home: Home = None,
+    terms: Annotated[
+        bool, typer.Option("--terms", help="Show what each source allows and how it wants to be named, instead.")
+    ] = False,
+) -> None:
+    """Show the releases, the gates, and each series' newest figure with its age against its release rule."""
     from rich.console import Console
+
+    from orchestration.terminal import gates_table, releases_table, series_table, terms_table
+
+    console = Console(width=_width())
+    if terms:
+        from orchestration.catalog import load_catalog
+
+        console.print(terms_table(load_catalog()))
+        return
 
     from orchestration.quality import store
     from orchestration.quality.checks import GATES
-    from orchestration.terminal import gates_table, releases_table, sources_table
     from orchestration.warehouse import connect
 
     settings = load_settings(home=home)
-    console = Console(width=_width())
     console.print(releases_table(settings.releases_dir))
     with connect(settings.warehouse_path, read_only=True, wait_seconds=settings.busy_timeout_seconds) as con:
         for gate in GATES:
             console.print(gates_table(gate, store.last_results(con, gate)))
-        console.print(sources_table(con, settings.now()))
+        console.print(series_table(con, settings.now()))
+
+
+@app.command()
+def doctor(
+    home: Home = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Ask this provider alone; repeat for more.")] = None,
+    mirror: Annotated[str | None, typer.Option("--mirror", help="As in `run`.")] = None,
+) -> None:
+    """Ask each source one small thing: is its key good, does it answer, is the answer well built, how new is it.
+
+    Exit code 3 when a source that was asked would not yield rows now. Nothing is stored.
+    """
+    from rich.console import Console
+
+    from orchestration.catalog import load_catalog
+    from orchestration.extract.doctor import diagnose
+    from orchestration.extract.run import active_providers
+    from orchestration.runner import SOURCE_FAILED
+    from orchestration.terminal import doctor_table
+
+    settings = load_settings(home=home, mirror=mirror)
+    catalog = load_catalog()
+    reasons = active_providers(settings, tuple(only or ()))
+    wanted = {name: reason for name, reason in reasons.items() if not only or name in only}
+    console = Console(width=_width())
+    with Console(stderr=True).status(f"asking {sum(not each for each in wanted.values())} sources"):
+        found = list(diagnose(catalog, settings.stopped(), wanted))
+    console.print(doctor_table(found))
+    if any(each.is_ill for each in found):
+        raise typer.Exit(SOURCE_FAILED)
 
 
 @app.command()
