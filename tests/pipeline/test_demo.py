@@ -7,7 +7,9 @@ from fnmatch import fnmatchcase
 
 import duckdb
 import pytest
+from filelock import FileLock
 
+from orchestration.automation.jobs import PIPELINE
 from orchestration.catalog import load_catalog
 from orchestration.catalog.origins import Permission, RowsBy, load_origins
 from orchestration.definitions import build_definitions
@@ -204,3 +206,15 @@ def test_every_released_table_column_and_source_has_a_registered_origin(con):
         if isinstance(origin.rows, RowsBy):
             values = {value for (value,) in con.execute(f"select distinct {origin.rows.by} from {table}").fetchall()}
             assert values <= set(origin.rows.values), table
+
+
+def test_a_run_that_the_command_did_not_start_respects_a_held_home_too(demo):
+    settings, _ = demo
+    impatient = settings.model_copy(update={"busy_timeout_seconds": 0.1})
+    job = build_definitions(impatient).resolve_job_def(PIPELINE)
+    with FileLock(settings.home / "run.lock", is_singleton=False):
+        result = job.execute_in_process(raise_on_error=False)
+    assert not result.success
+    assert not [event for event in result.all_events if event.is_step_start]
+    said = [str(event.event_specific_data) for event in result.all_events if event.is_failure]
+    assert any("another run" in text and "holds the warehouse" in text for text in said)
