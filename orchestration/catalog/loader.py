@@ -6,6 +6,7 @@ The types and their own rules are `models.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,9 @@ from orchestration.catalog.models import (
     Catalog,
     CatalogError,
     Dataset,
+    Events,
+    Fact,
+    Fomc,
     KeyPolicy,
     Provider,
     RateLimit,
@@ -30,6 +34,7 @@ from orchestration.catalog.models import (
 
 DIRECTORY = Path(__file__).resolve().parent
 ASSETS_FILE = "assets.yml"
+EVENTS_FILE = "events.yml"
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -54,7 +59,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 def load_catalog(directory: Path | None = None) -> Catalog:
     """Read and check every YAML of `directory` (default: the one this package carries)."""
     directory = directory or DIRECTORY
-    paths = sorted(directory.glob("*.yml"))
+    paths = sorted(path for path in directory.glob("*.yml") if path.name != EVENTS_FILE)
     if not paths:
         raise CatalogError(f"{directory}: no .yml file; point to the directory that holds the catalog")
     providers: dict[str, Provider] = {}
@@ -75,6 +80,22 @@ def load_catalog(directory: Path | None = None) -> Catalog:
     _check_asset_ids(catalog)
     _check_retired(catalog)
     return catalog
+
+
+def load_events(directory: Path | None = None) -> Events:
+    """Read and check `events.yml` of `directory` (default: the one this package carries)."""
+    where = f"catalog/{EVENTS_FILE}"
+    document = _read((directory or DIRECTORY) / EVENTS_FILE, where)
+    if unknown := set(document) - {"fomc", "facts"}:
+        raise CatalogError(f"{where}: field {min(unknown)}: unknown; only fomc and facts belong here")
+    fomc = _build(Fomc, document.get("fomc"), where, "fomc")
+    facts = _each(document, "facts", where, "id", lambda raw: raw, Fact)
+    days = [meeting.end for year in fomc.years for meeting in year.meetings]
+    _unique(days, where, "fomc meetings")
+    for earlier, later in pairwise(days):
+        if later < earlier:
+            raise CatalogError(f"{where}: fomc meetings {later}: stands after a later one; order them by date")
+    return Events(fomc=fomc, facts=facts)
 
 
 def _read(path: Path, where: str) -> dict[str, Any]:

@@ -75,6 +75,7 @@ Zone = Annotated[str, AfterValidator(_zone)]
 HttpsUrl = Annotated[str, AfterValidator(_https)]
 Text = Annotated[str, Field(min_length=1)]
 Days = Annotated[int, Field(ge=0)]
+Percent = Annotated[float, Field(ge=-2, le=25)]
 
 
 class _Entry(BaseModel):
@@ -113,6 +114,14 @@ class KeyPolicy(_Entry):
         return self
 
 
+class ReleaseEvent(_Entry):
+    """What makes a release an event of the calendar. precision `about`: the rule gives a typical day."""
+
+    title: Text
+    url: HttpsUrl
+    precision: Literal["instant", "about"] = "instant"
+
+
 class ReleaseRule(_Entry):
     """When the value of a period becomes public.
 
@@ -136,6 +145,7 @@ class ReleaseRule(_Entry):
     roll: bool = False
     sessions: SessionCalendar | None = None
     after_minutes: Days = 0
+    event: ReleaseEvent | None = None
 
     @model_validator(mode="after")
     def _fields_of_kind(self) -> Self:
@@ -275,6 +285,82 @@ class Asset(_Entry):
     first_day: date | None = None
     ids: dict[str, tuple[str, ...]]
     notes: str = ""
+
+
+class Meeting(_Entry):
+    """An FOMC meeting; the target range is the one decided there, percent, in force from the day after `end`."""
+
+    start: date
+    end: date
+    statement: Clock | None = None
+    is_scheduled: bool = True
+    lower_pct: Percent | None = None
+    upper_pct: Percent | None = None
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.end < self.start:
+            raise ValueError("end: lies before start")
+        if (self.lower_pct is None) != (self.upper_pct is None):
+            raise ValueError("lower_pct and upper_pct: give both or neither")
+        if self.lower_pct is not None and self.upper_pct is not None and self.lower_pct >= self.upper_pct:
+            raise ValueError("lower_pct: must be below upper_pct")
+        return self
+
+
+class MeetingYear(_Entry):
+    """The meetings of one year, where they are published, and since when their dates were."""
+
+    year: int
+    url: HttpsUrl
+    announced_at: Annotated[datetime, AfterValidator(_aware)] | None = None
+    meetings: tuple[Meeting, ...]
+
+    @model_validator(mode="after")
+    def _own_year(self) -> Self:
+        for meeting in self.meetings:
+            if meeting.end.year != self.year:
+                raise ValueError(f"meetings: {meeting.end} does not end in {self.year}; move it")
+        return self
+
+
+class Fomc(_Entry):
+    """Every meeting, and the local hour of the statement on its last day."""
+
+    zone: Zone
+    statement: Clock
+    years: tuple[MeetingYear, ...]
+
+
+class Fact(_Entry):
+    """A shutdown or a policy date. `end_announced_at` says from when the end was known, where that came later."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    kind: Literal["shutdown", "policy"]
+    title: Text
+    start: date
+    end: date | None = None
+    zone: Zone = "America/New_York"
+    announced_at: Annotated[datetime, AfterValidator(_aware)]
+    end_announced_at: Annotated[datetime, AfterValidator(_aware)] | None = None
+    description: Text
+    url: HttpsUrl
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.end is not None and self.end < self.start:
+            raise ValueError("end: lies before start")
+        if (self.end is None) != (self.end_announced_at is None):
+            raise ValueError("end and end_announced_at: give both or neither")
+        return self
+
+
+class Events(_Entry):
+    """Dated facts kept by hand: FOMC meetings, shutdowns, policy dates."""
+
+    fomc: Fomc
+    facts: tuple[Fact, ...]
 
 
 class Catalog(_Entry):
