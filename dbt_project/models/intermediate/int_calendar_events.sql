@@ -36,7 +36,7 @@ with current_versions as (
         end_date,
         starts_at,
         ends_at,
-        precision,
+        case when precision = 'instant' and starts_at is null then 'day' else precision end as precision,
         time_zone,
         min(extracted_at) over (partition by calendar, uid) as first_seen_at,
         extracted_at as known_at
