@@ -12,8 +12,7 @@ import duckdb
 from pydantic import Field
 
 from orchestration.catalog import DIRECTORY, Catalog, load_catalog
-from orchestration.catalog.events import facts_frame, meetings_frame, releases_frame
-from orchestration.catalog.loader import load_events
+from orchestration.catalog.events import facts_frame, load_events, meetings_frame, releases_frame
 from orchestration.catalog.release import release_calendar_frame
 from orchestration.catalog.sessions import sessions_frame
 from orchestration.catalog.tables import RAW_TABLES, RawTable

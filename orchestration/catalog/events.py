@@ -1,21 +1,129 @@
-"""The catalog tables that `marts.events` is made of: releases that count as events, FOMC meetings, dated facts.
+"""Dated facts of `events.yml` (FOMC meetings, shutdowns, policy dates), and the releases that count as events, as tables.
 
 From when something may be shown, and where dates disagree, is decided in dbt.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from orchestration.catalog.models import Catalog, CatalogError, Events, Series
+from pydantic import Field, model_validator
+
+from orchestration.catalog.loader import DIRECTORY, EVENTS_FILE, build_entry, read_document
+from orchestration.catalog.models import Catalog, CatalogError, Clock, Entry, HttpsUrl, Instant, Series, Text, Zone
 from orchestration.catalog.release import WEEKDAYS, federal_holidays, release_instants
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from orchestration.catalog.release import Days
+
+Percent = Annotated[float, Field(ge=-2, le=25)]
+
+
+class Meeting(Entry):
+    """An FOMC meeting; the target range is the one decided there, percent, in force from the day after `end`."""
+
+    start: date
+    end: date
+    statement: Clock | None = None
+    is_scheduled: bool = True
+    lower_pct: Percent | None = None
+    upper_pct: Percent | None = None
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.end < self.start:
+            raise ValueError("end: lies before start")
+        if (self.lower_pct is None) != (self.upper_pct is None):
+            raise ValueError("lower_pct and upper_pct: give both or neither")
+        if self.lower_pct is not None and self.upper_pct is not None and self.lower_pct >= self.upper_pct:
+            raise ValueError("lower_pct: must be below upper_pct")
+        return self
+
+
+class MeetingYear(Entry):
+    """The meetings of one year, where they are published, and since when their dates were."""
+
+    year: int
+    url: HttpsUrl
+    announced_at: Instant | None = None
+    meetings: tuple[Meeting, ...]
+
+    @model_validator(mode="after")
+    def _own_year(self) -> Self:
+        for meeting in self.meetings:
+            if meeting.end.year != self.year:
+                raise ValueError(f"{meeting.end} does not end in {self.year}; move it")
+        return self
+
+
+class Fomc(Entry):
+    """Every meeting, and the local hour of the statement on its last day."""
+
+    zone: Zone
+    statement: Clock
+    years: tuple[MeetingYear, ...]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for earlier, later in pairwise(meeting.end for year in self.years for meeting in year.meetings):
+            if later <= earlier:
+                raise ValueError(f"the meeting of {later} stands after that of {earlier}; order them by date")
+        return self
+
+
+class Fact(Entry):
+    """A shutdown or a policy date. `end_announced_at` says from when the end was known, where that came later."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    kind: Literal["shutdown", "policy"]
+    title: Text
+    start: date
+    end: date | None = None
+    zone: Zone = "America/New_York"
+    announced_at: Instant
+    end_announced_at: Instant | None = None
+    description: Text
+    url: HttpsUrl
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.end is not None and self.end < self.start:
+            raise ValueError("end: lies before start")
+        if (self.end is None) != (self.end_announced_at is None):
+            raise ValueError("end and end_announced_at: give both or neither")
+        return self
+
+
+class Events(Entry):
+    """What is kept by hand."""
+
+    fomc: Fomc
+    facts: tuple[Fact, ...]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for fact_id, count in Counter(fact.id for fact in self.facts).items():
+            if count > 1:
+                raise ValueError(f"facts {fact_id}: is listed twice; keep one")
+        return self
+
+
+def load_events(directory: Path | None = None) -> Events:
+    """Read and check `events.yml` of `directory` (default: the one this package carries).
+
+    Raises:
+        CatalogError: naming the field.
+    """
+    where = f"catalog/{EVENTS_FILE}"
+    return build_entry(Events, read_document((directory or DIRECTORY) / EVENTS_FILE, where), where, "")
 
 
 def meetings_frame(events: Events) -> pd.DataFrame:

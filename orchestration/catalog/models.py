@@ -75,14 +75,16 @@ Zone = Annotated[str, AfterValidator(_zone)]
 HttpsUrl = Annotated[str, AfterValidator(_https)]
 Text = Annotated[str, Field(min_length=1)]
 Days = Annotated[int, Field(ge=0)]
-Percent = Annotated[float, Field(ge=-2, le=25)]
+Instant = Annotated[datetime, AfterValidator(_aware)]
 
 
-class _Entry(BaseModel):
+class Entry(BaseModel):
+    """A part of a catalog file: frozen, and nothing unknown in it."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
-class Terms(_Entry):
+class Terms(Entry):
     """What the owner allows. `is_verified` is false where the wording was not read at its source."""
 
     licence: Text
@@ -93,7 +95,7 @@ class Terms(_Entry):
     notes: str = ""
 
 
-class RateLimit(_Entry):
+class RateLimit(Entry):
     """At most `requests` per `per_seconds`; `robots` repeats what the host asks of crawlers."""
 
     requests: Annotated[int, Field(ge=1)]
@@ -101,7 +103,7 @@ class RateLimit(_Entry):
     robots: str = ""
 
 
-class KeyPolicy(_Entry):
+class KeyPolicy(Entry):
     """Whether the provider wants a key, and the variable that holds it."""
 
     policy: Literal["none", "optional", "required"] = "none"
@@ -114,7 +116,7 @@ class KeyPolicy(_Entry):
         return self
 
 
-class ReleaseEvent(_Entry):
+class ReleaseEvent(Entry):
     """What makes a release an event of the calendar. precision `about`: the rule gives a typical day."""
 
     title: Text
@@ -122,7 +124,7 @@ class ReleaseEvent(_Entry):
     precision: Literal["instant", "about"] = "instant"
 
 
-class ReleaseRule(_Entry):
+class ReleaseRule(Entry):
     """When the value of a period becomes public.
 
     days: `days` calendar days after the period, moved forward to a federal business day when `roll` is set.
@@ -167,16 +169,16 @@ class ReleaseRule(_Entry):
         return self
 
 
-class ReleaseException(_Entry):
+class ReleaseException(Entry):
     """A period whose release left the rule (a shutdown, a cancelled month)."""
 
     key: Text
     period: date
-    known_at: Annotated[datetime, AfterValidator(_aware)]
+    known_at: Instant
     reason: Text
 
 
-class Retired(_Entry):
+class Retired(Entry):
     """An id that was once active: it keeps its meaning in old data and may not be reused."""
 
     id: Text
@@ -184,7 +186,7 @@ class Retired(_Entry):
     reason: Text
 
 
-class Series(_Entry):
+class Series(Entry):
     """One time series: how it is asked for, what its numbers mean, and when they can be trusted."""
 
     provider: Text
@@ -225,7 +227,7 @@ class Series(_Entry):
         return self
 
 
-class Dataset(_Entry):
+class Dataset(Entry):
     """One raw table of a provider, and how much disorder in it is tolerated."""
 
     name: Text
@@ -236,7 +238,7 @@ class Dataset(_Entry):
     quarantine_limit_pct: Annotated[float, Field(ge=0, le=100)] = 1.0
 
 
-class Provider(_Entry):
+class Provider(Entry):
     """One source: where it is, what it allows, what is asked of it."""
 
     provider: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")]
@@ -270,7 +272,7 @@ class Provider(_Entry):
         return any(dataset.required for dataset in self.datasets) or any(series.required for series in self.series)
 
 
-class Asset(_Entry):
+class Asset(Entry):
     """One token. `asset_id` is ours and stable; a symbol is a label that two tokens may share.
 
     stablecoin: pegged to or redeemable in a fiat currency, yield-bearing dollar tokens included.
@@ -287,83 +289,7 @@ class Asset(_Entry):
     notes: str = ""
 
 
-class Meeting(_Entry):
-    """An FOMC meeting; the target range is the one decided there, percent, in force from the day after `end`."""
-
-    start: date
-    end: date
-    statement: Clock | None = None
-    is_scheduled: bool = True
-    lower_pct: Percent | None = None
-    upper_pct: Percent | None = None
-    note: str | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.end < self.start:
-            raise ValueError("end: lies before start")
-        if (self.lower_pct is None) != (self.upper_pct is None):
-            raise ValueError("lower_pct and upper_pct: give both or neither")
-        if self.lower_pct is not None and self.upper_pct is not None and self.lower_pct >= self.upper_pct:
-            raise ValueError("lower_pct: must be below upper_pct")
-        return self
-
-
-class MeetingYear(_Entry):
-    """The meetings of one year, where they are published, and since when their dates were."""
-
-    year: int
-    url: HttpsUrl
-    announced_at: Annotated[datetime, AfterValidator(_aware)] | None = None
-    meetings: tuple[Meeting, ...]
-
-    @model_validator(mode="after")
-    def _own_year(self) -> Self:
-        for meeting in self.meetings:
-            if meeting.end.year != self.year:
-                raise ValueError(f"meetings: {meeting.end} does not end in {self.year}; move it")
-        return self
-
-
-class Fomc(_Entry):
-    """Every meeting, and the local hour of the statement on its last day."""
-
-    zone: Zone
-    statement: Clock
-    years: tuple[MeetingYear, ...]
-
-
-class Fact(_Entry):
-    """A shutdown or a policy date. `end_announced_at` says from when the end was known, where that came later."""
-
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    kind: Literal["shutdown", "policy"]
-    title: Text
-    start: date
-    end: date | None = None
-    zone: Zone = "America/New_York"
-    announced_at: Annotated[datetime, AfterValidator(_aware)]
-    end_announced_at: Annotated[datetime, AfterValidator(_aware)] | None = None
-    description: Text
-    url: HttpsUrl
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.end is not None and self.end < self.start:
-            raise ValueError("end: lies before start")
-        if (self.end is None) != (self.end_announced_at is None):
-            raise ValueError("end and end_announced_at: give both or neither")
-        return self
-
-
-class Events(_Entry):
-    """Dated facts kept by hand: FOMC meetings, shutdowns, policy dates."""
-
-    fomc: Fomc
-    facts: tuple[Fact, ...]
-
-
-class Catalog(_Entry):
+class Catalog(Entry):
     """Everything the warehouse knows about its sources, with the tables it becomes there."""
 
     providers: dict[str, Provider]

@@ -92,7 +92,7 @@ class Harvest:
         return [error for error, required in self.failures if required]
 
 
-class _Basket:
+class Basket:
     """Collects the tables of one provider's answers."""
 
     def __init__(self, provider: str) -> None:
@@ -119,6 +119,7 @@ class _Basket:
         return count, tables
 
     def add(self, exchange: Exchange, tables: Mapping[str, tuple[pa.Table, set[str]]]) -> None:
+        """Keep the tables of a good answer."""
         self._bodies[exchange.sha256] = exchange.request
         for name, (table, unknown) in tables.items():
             self._parts[name].append(table)
@@ -128,6 +129,7 @@ class _Basket:
         self.harvest.fetched.append(exchange.fetched_at)
 
     def finish(self) -> Harvest:
+        """What has come together, empty tables included."""
         self.harvest.tables = {
             name: pa.concat_tables(parts) if parts else empty_arrow(RAW_TABLES[name])
             for name, parts in self._parts.items()
@@ -208,7 +210,7 @@ def harvest_live(
         return Plan(catalog.provider(name), catalog.series_of(name), settings, now, lambda key: window_of(name, key))
 
     def work(name: str) -> Harvest:
-        plan, basket = plan_of(name), _Basket(name)
+        plan, basket = plan_of(name), Basket(name)
         if hasattr(MODULES[name], "files"):
             _files(basket, plan, archive)
         if hasattr(MODULES[name], "requests"):
@@ -219,7 +221,7 @@ def harvest_live(
         _name_unread(settings, {path for name in FILE_READERS for _, path in MODULES[name].files(plan_of(name))})
     for name, reason in reasons.items():
         if reason:
-            basket = _Basket(name)
+            basket = Basket(name)
             basket.harvest.skipped = reason
             yield basket.finish()
     active = [name for name, reason in reasons.items() if reason is None]
@@ -231,7 +233,7 @@ def harvest_archive(archive: Archive, progress: Progress) -> Iterator[Harvest]:
     found = {path.name for path in archive.root.iterdir() if path.is_dir()} if archive.root.is_dir() else set()
 
     def work(name: str) -> Harvest:
-        basket = _Basket(name)
+        basket = Basket(name)
         exchanges = list(archive.read(frozenset({name})))
         for done, exchange in enumerate(exchanges):
             progress.at(name, done, len(exchanges), exchange.request.label)
@@ -245,7 +247,7 @@ def harvest_archive(archive: Archive, progress: Progress) -> Iterator[Harvest]:
 
     for name in MODULES:
         if name not in found:
-            basket = _Basket(name)
+            basket = Basket(name)
             basket.harvest.skipped = "not in this archive"
             yield basket.finish()
     yield from _in_parallel(work, [name for name in MODULES if name in found])
@@ -273,7 +275,7 @@ def _name_unread(settings: Settings, read: set[Path]) -> None:
             )
 
 
-def _ask(basket: _Basket, plan: Plan, archive: Archive, progress: Progress) -> None:
+def _ask(basket: Basket, plan: Plan, archive: Archive, progress: Progress) -> None:
     name, module = basket.harvest.provider, MODULES[basket.harvest.provider]
     client = Client(
         plan.settings,
@@ -312,7 +314,7 @@ def _ask(basket: _Basket, plan: Plan, archive: Archive, progress: Progress) -> N
     basket.harvest.tries = client.tries
 
 
-def _take(client: Client, basket: _Basket, request: Request, asked: list[Request]) -> Request | None:
+def _take(client: Client, basket: Basket, request: Request, asked: list[Request]) -> Request | None:
     """One good answer into the basket; returns the page after it. An answer whose next page cannot be read is a bad one."""
     judged: list[tuple[dict[str, tuple[pa.Table, set[str]]], Request | None]] = []
 
@@ -325,7 +327,7 @@ def _take(client: Client, basket: _Basket, request: Request, asked: list[Request
     return following
 
 
-def _files(basket: _Basket, plan: Plan, archive: Archive) -> None:
+def _files(basket: Basket, plan: Plan, archive: Archive) -> None:
     found = list(MODULES[basket.harvest.provider].files(plan))
     for left, (request, path) in zip(reversed(range(len(found))), found, strict=True):
         try:

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from orchestration.catalog import CatalogError, load_catalog
-from orchestration.catalog.events import facts_frame, meetings_frame, releases_frame
-from orchestration.catalog.loader import DIRECTORY, EVENTS_FILE, load_events
+from orchestration.catalog.events import facts_frame, load_events, meetings_frame, releases_frame
+from orchestration.catalog.loader import DIRECTORY, EVENTS_FILE
 from tests.conftest import SHARED
 
 MIRROR = SHARED / "mirror" / "data" / "fred_observations.csv.gz"

@@ -10,8 +10,7 @@ import pytest
 
 from orchestration.analytics.correlation import BOOTSTRAP_COLUMNS, COLUMNS, rolling_correlations, with_bootstrap_band
 from orchestration.catalog import load_catalog
-from orchestration.catalog.events import facts_frame, meetings_frame, releases_frame
-from orchestration.catalog.loader import load_events
+from orchestration.catalog.events import facts_frame, load_events, meetings_frame, releases_frame
 from orchestration.warehouse import definitions
 from orchestration.warehouse.analyses import CORRELATIONS, of_other_builds, replace_table
 
