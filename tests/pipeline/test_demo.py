@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 import duckdb
 import pytest
 from filelock import FileLock
+from icalendar import Calendar
 
 from orchestration.automation.jobs import PIPELINE
 from orchestration.catalog import load_catalog
@@ -145,6 +147,31 @@ def test_the_manifest_counts_what_is_in_the_release(demo, con):
     assert str(settings.home) not in (release.current(settings.releases_dir) / "manifest.json").read_text()
 
 
+def test_the_calendar_knows_what_was_public_on_12_november_2025_and_no_more(con):
+    decided = "select target_lower_pct, target_upper_pct, target_change_pct from marts.events where event_id = "
+    assert one(con, decided + "'fomc:2025-10-29'") == (3.75, 4.0, -0.25)
+    assert one(con, decided + "'fomc:2025-12-10'") == (None, None, None)
+    # Signed into law that night.
+    assert one(con, "select end_date from marts.events where event_id = 'shutdown:shutdown-2025-10'") == (None,)
+    assert one(
+        con,
+        "select count(*), count(distinct kind), max(known_at) <= timestamptz '2025-11-12 22:00:00+00', "
+        "count(*) filter (is_conflict) from marts.events",
+    ) == (one(con, "select count(*) from marts.events")[0], 5, True, 0)
+    released = one(con, "select event_at from marts.events where event_id = 'macro_release:fred.h41:2025-11-05'")
+    assert released[0].astimezone(UTC) == datetime(2025, 11, 6, 21, 30, tzinfo=UTC)
+
+
+def test_what_is_ahead_is_in_the_release_as_a_calendar(demo, con):
+    folder = release.current(demo[0].releases_dir)
+    content = (folder / "calendar.ics").read_bytes()
+    assert release.read_manifest(folder)["files"]["calendar.ics"] == hashlib.sha256(content).hexdigest()
+    events = {str(e["UID"]): e for e in Calendar.from_ical(content).walk("VEVENT")}
+    assert events["fomc:2025-12-10@tidegauge"]["DTSTART"].dt == datetime(2025, 12, 10, 19, 0, tzinfo=UTC)
+    assert "fomc:2025-10-29@tidegauge" not in events
+    assert len(events) > 100
+
+
 def test_playing_the_archive_again_adds_no_row(home_copy):
     settings, outcome = replay(home_copy.home)
     assert outcome.exit_code == 0, outcome.errors
@@ -160,6 +187,11 @@ def test_playing_the_archive_again_adds_no_row(home_copy):
     assert {name: table["content_hash"] for name, table in first.items()} == {
         name: table["content_hash"] for name, table in second.items()
     }
+    calendars = [
+        (settings.releases_dir / name / "calendar.ics").read_bytes()
+        for name in release.names(settings.releases_dir)[-2:]
+    ]
+    assert calendars[0] == calendars[1]
 
 
 @pytest.mark.parametrize(
@@ -178,6 +210,7 @@ def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy, as_of, newes
             "liquidity",
             "unlocks",
             "equity_returns",
+            "events",
         ):
             rows, known = one(con, f"select count(*), max(known_at) from marts.{table}")
             assert known is None or known <= instant, table
