@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -52,7 +53,8 @@ class Plan:
 class Request:
     """One GET. `label` names it in messages; `context` is what the parser needs to know and is archived with the body.
 
-    `secret_params` and `secret_headers` are sent but never shown, logged or archived.
+    `secret_params`, `secret_headers` and `secret_path` are sent but never shown, logged or archived. `secret_path` fills
+    `{name}` in `path` on its way out only: messages, the archive and everything else see the placeholder.
     """
 
     provider: str
@@ -63,8 +65,23 @@ class Request:
     context: Mapping[str, str] = field(default_factory=dict)
     secret_params: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret_path: Mapping[str, str] = field(default_factory=dict, repr=False)
     required: bool = True
     may_be_empty: bool = False
+
+    @property
+    def filled_path(self) -> str:
+        """The path with its keys in place: for sending only."""
+        path = self.path
+        for name, secret in self.secret_path.items():
+            path = path.replace(f"{{{name}}}", quote(secret, safe=""))
+        return path
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Every key this request carries, as it is and as a URL spells it: for redaction only."""
+        keys = (*self.secret_params.values(), *self.secret_headers.values(), *self.secret_path.values())
+        return frozenset(spelling for key in keys for spelling in (key, quote(key, safe="")))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -132,7 +132,7 @@ class Client:
         timeout = (self._settings.http_connect_timeout_seconds, self._settings.http_read_timeout_seconds)
         try:
             with self._session.get(
-                self._base + request.path,
+                self._base + request.filled_path,
                 params={**request.params, **request.secret_params},
                 headers={**request.headers, **request.secret_headers},
                 timeout=timeout,
@@ -141,7 +141,7 @@ class Client:
                 allow_redirects=False,
             ) as answer:
                 body = _without_keys(request, self._read(request, answer))
-                keys = [*request.secret_params.values(), *request.secret_headers.values()]
+                keys = request.secrets
                 headers = {name: redact(answer.headers[name], keys) for name in KEPT_HEADERS if name in answer.headers}
                 return Exchange(request, answer.status_code, body, self._settings.fetch_instant(), headers)
         except requests.exceptions.SSLError as error:
@@ -258,14 +258,14 @@ def error_text(body: bytes) -> str:
 
 def _without_keys(request: Request, body: bytes) -> bytes:
     """The body with the keys of its own request blanked: some servers repeat the question in their answer."""
-    for secret in (*request.secret_params.values(), *request.secret_headers.values()):
+    for secret in request.secrets:
         # Anything shorter is no key of a provider, and may well be part of a number.
         if len(secret) >= 8:
             body = body.replace(secret.encode(), b"***")
     return body
 
 
-def redact(text: str, secrets: list[str]) -> str:
+def redact(text: str, secrets: Iterable[str]) -> str:
     """`text` with every configured key blanked."""
     for secret in secrets:
         text = text.replace(secret, "***")

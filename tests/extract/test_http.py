@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import json
+import logging
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from orchestration.extract import http
+from orchestration.extract.archive import Archive
 from orchestration.extract.base import Exchange, Request, read_json
 from orchestration.extract.errors import ExtractError, PayloadError, PermanentError, TransientError
 from orchestration.extract.http import Client, error_text
@@ -399,3 +403,25 @@ def test_the_real_limiter_holds_the_second_request_back():
     started = time.monotonic()
     limiter.try_acquire("x")
     assert time.monotonic() - started > 0.01
+
+
+PATH_KEY = Request("cboe", "the thing", "/api/{key}/json/{key}", secret_path={"key": "canary/0123456789"})
+
+
+def test_a_key_in_the_path_is_sent_and_shown_nowhere(stub: Stub, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    echo = b'{"at": "/api/canary%2F0123456789", "key": "canary/0123456789"}'
+    caller = answered(stub, Reply(echo, 500), Reply(echo, headers={"ETag": "canary/0123456789"}))
+    answer = caller.get(PATH_KEY)
+    assert {received.path for received in stub.received} == {"/api/canary%2F0123456789/json/canary%2F0123456789"}
+    assert answer.body == b'{"at": "/api/***", "key": "***"}'
+    assert answer.request.path == "/api/{key}/json/{key}"
+    sidecar = Archive(tmp_path / "archive").write(answer).read_text()
+    assert json.loads(sidecar)["request"]["path"] == "/api/{key}/json/{key}"
+    assert all("canary" not in text for text in (sidecar, caplog.text, repr(answer), repr(PATH_KEY)))
+
+
+def test_a_refused_key_in_the_path_is_not_repeated(stub: Stub):
+    caller = answered(stub, Reply(b'{"message": "no such key: canary/0123456789"}', 403))
+    assert "canary" not in str(caller.fail(PATH_KEY))
+    assert 'HTTP 403 "no such key: ***"' in str(caller.fail(PATH_KEY))
