@@ -21,7 +21,7 @@ import pyarrow as pa
 from orchestration import __version__
 from orchestration.catalog import Provider, Series
 from orchestration.catalog.tables import RawTable
-from orchestration.extract.errors import PayloadError
+from orchestration.extract.errors import ExtractError, PayloadError, PermanentError, TransientError
 from orchestration.settings import Settings
 
 USER_AGENT = f"tidegauge/{__version__} (open-source data warehouse)"
@@ -55,6 +55,7 @@ class Request:
 
     `secret_params`, `secret_headers` and `secret_path` are sent but never shown, logged or archived. `secret_path` fills
     `{name}` in `path` on its way out only: messages, the archive and everything else see the placeholder.
+    `host` names one of the provider's other hosts.
     """
 
     provider: str
@@ -66,6 +67,7 @@ class Request:
     secret_params: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_path: Mapping[str, str] = field(default_factory=dict, repr=False)
+    host: str = ""
     required: bool = True
     may_be_empty: bool = False
 
@@ -107,6 +109,22 @@ Rows = dict[str, list[Row]]
 def problem(exchange: Exchange, what: str, remedy: str = "") -> PayloadError:
     """The error of a body that is not what its request asked for."""
     return PayloadError(exchange.request.provider, exchange.request.label, what, remedy)
+
+
+def refusal(
+    exchange: Exchange, said: str, known: tuple[str, bool] | None, *, is_transient: bool = False
+) -> ExtractError:
+    """The error of an error object that came with status 200.
+
+    Asked again when it is transient or means nothing to us; where its provider module knows the remedy, another try cannot
+    help. `known` is what its `explain` found.
+    """
+    request, what = exchange.request, f'an error object came with status 200: "{said}"'
+    if is_transient:
+        return TransientError(request.provider, request.label, what, "the provider is busy: try again later")
+    if known is None:
+        return problem(exchange, what, "try again later")
+    return PermanentError(request.provider, request.label, what, known[0], whole_provider=known[1])
 
 
 def _head(body: bytes) -> str:

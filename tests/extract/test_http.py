@@ -289,10 +289,10 @@ def test_only_yahoo_sees_a_browser_like_user_agent_and_it_still_names_us(stub: S
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b'{"error_code": 400, "error_message": "Bad  Request."}', "Bad Request."),
-        (b'{"error": {"status": {"error_code": 10012, "error_message": "too long ago"}}}', "too long ago"),
+        (b'{"error_code": 400, "error_message": "Bad  Request."}', "400: Bad Request."),
+        (b'{"error": {"status": {"error_code": 10012, "error_message": "too long ago"}}}', "10012: too long ago"),
         (b'{"error": {"type": "forbidden", "message": "not yours"}}', "not yours"),
-        (b'{"status": {"error_code": 10005, "error_message": "PRO only"}}', "PRO only"),
+        (b'{"status": {"error_code": 10005, "error_message": "PRO only"}}', "10005: PRO only"),
         (b'{"chart": {"result": null, "error": {"code": "x", "description": "delisted"}}}', "delisted"),
         (b'{"error": "Invalid Query Param", "message": "no such field"}', "no such field"),
         (b'{"errorMessage": "x-api-key not found"}', "x-api-key not found"),
@@ -309,6 +309,10 @@ def test_only_yahoo_sees_a_browser_like_user_agent_and_it_still_names_us(stub: S
 )
 def test_error_bodies_are_told_in_one_short_line(body: bytes, said: str):
     assert error_text(body) == said
+
+
+def test_an_error_code_that_repeats_the_status_is_not_said_twice():
+    assert error_text(b'{"error_code": 400, "error_message": "Bad  Request."}', 400) == "Bad Request."
 
 
 def test_an_error_body_nested_too_deep_is_still_an_error_of_its_source(stub: Stub):
@@ -390,6 +394,23 @@ def test_every_try_at_a_foreign_host_waits_its_turn(limiters: list[Any], monkeyp
     with pytest.raises(TransientError):
         client.get(ASK, lambda exchange: None)
     assert limiters[0].asked == 3
+
+
+def test_a_pace_of_ones_own_goes_before_the_catalogs(limiters: list[Any]):
+    Client(settings(coingecko_requests_per_minute=7), catalog().provider("coingecko"))
+    assert (limiters[0].rate.limit, limiters[0].rate.interval) == (7, 60_000)
+
+
+def test_each_plan_has_its_host_and_each_other_host_its_name(limiters: list[Any]):
+    coingecko, key = catalog().provider("coingecko"), "CG-abcdefghijklmnop"
+    for plan, host in (("demo", "https://api.coingecko.com"), ("pro", "https://pro-api.coingecko.com")):
+        client = Client(settings(coingecko_api_key=key, coingecko_plan=plan), coingecko)
+        assert client._url(Request("coingecko", "the thing", "/api/v3/ping")) == f"{host}/api/v3/ping"
+    client = Client(settings(), catalog().provider("coinmarketcap"))
+    assert client._url(Request("coinmarketcap", "x", "/a")) == "https://pro-api.coinmarketcap.com/a"
+    assert client._url(Request("coinmarketcap", "x", "/a", host="website")) == "https://api.coinmarketcap.com/a"
+    client = Client(settings(mirror="http://127.0.0.1:1"), catalog().provider("coinmarketcap"))
+    assert client._url(Request("coinmarketcap", "x", "/a", host="website")) == "http://127.0.0.1:1/coinmarketcap/a"
 
 
 def test_this_machine_needs_no_rate_limit(stub: Stub, limiters: list[Any]):
