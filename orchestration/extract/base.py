@@ -120,11 +120,13 @@ def refusal(
     help. `known` is what its `explain` found.
     """
     request, what = exchange.request, f'an error object came with status 200: "{said}"'
+    error: ExtractError = problem(exchange, what, "try again later")
     if is_transient:
-        return TransientError(request.provider, request.label, what, "the provider is busy: try again later")
-    if known is None:
-        return problem(exchange, what, "try again later")
-    return PermanentError(request.provider, request.label, what, known[0], whole_provider=known[1])
+        error = TransientError(request.provider, request.label, what, "the provider is busy: try again later")
+    elif known:
+        error = PermanentError(request.provider, request.label, what, known[0], whole_provider=known[1])
+        error.status = exchange.status
+    return error
 
 
 def _head(body: bytes) -> str:

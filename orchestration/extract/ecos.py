@@ -87,6 +87,8 @@ def _refusal(exchange: Exchange, code: str, said: str) -> ExtractError:
         return TransientError(request.provider, request.label, f"{what} ({BUSY[code]})", "try again later")
     if code == "INFO-100":
         remedy = "the key is refused: check TIDEGAUGE_ECOS_API_KEY (free at ecos.bok.or.kr), or unset it"
-        return PermanentError(request.provider, request.label, what, remedy, whole_provider=True)
+        error = PermanentError(request.provider, request.label, what, remedy, whole_provider=True)
+        error.status = exchange.status
+        return error
     remedy = "the request is not understood: compare orchestration/extract/ecos.py with ecos.bok.or.kr/api"
     return PermanentError(request.provider, request.label, what, remedy)

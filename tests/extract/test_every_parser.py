@@ -11,7 +11,7 @@ import pytest
 from orchestration.catalog.tables import RAW_TABLES, tables_of
 from orchestration.extract.base import empty_arrow, to_arrow
 from orchestration.extract.errors import PayloadError
-from orchestration.extract.run import MODULES, _Basket
+from orchestration.extract.run import MODULES, Basket
 from tests.extract.helpers import PAGE_OF_HTML, SAMPLES_OF_TABLES, Sample, dumps, parsed
 
 EVERY = pytest.mark.parametrize("sample", SAMPLES_OF_TABLES.values(), ids=SAMPLES_OF_TABLES)
@@ -21,7 +21,7 @@ CSV = {name: sample for name, sample in SAMPLES_OF_TABLES.items() if name not in
 
 def judged(sample: Sample, body: bytes):
     """What the run makes of a body in place of the good one."""
-    return _Basket(sample.provider).judge(sample.with_body(body))
+    return Basket(sample.provider).judge(sample.with_body(body))
 
 
 def count(sample: Sample, body: bytes) -> int | None:

@@ -12,7 +12,7 @@ from orchestration.extract import coinmarketcap, coinmetrics
 from orchestration.extract.base import Request
 from orchestration.extract.errors import ExtractError, PayloadError, PermanentError, TransientError
 from orchestration.extract.http import Client
-from orchestration.extract.run import MODULES, _Basket
+from orchestration.extract.run import MODULES, Basket
 from tests.extract.helpers import RECORDINGS, catalog, settings
 from tests.stub import Reply, Stub
 
@@ -165,7 +165,7 @@ def test_a_recording_is_its_facts_or_its_named_error(stub: Stub, recording: str)
     judged = []
 
     def ask() -> None:
-        client.get(request, lambda exchange: judged.append(_Basket(answer.provider).judge(exchange)))
+        client.get(request, lambda exchange: judged.append(Basket(answer.provider).judge(exchange)))
 
     if answer.error:
         with pytest.raises(answer.error) as caught:

@@ -12,7 +12,7 @@ import pytest
 from orchestration.extract import fred, llama
 from orchestration.extract.errors import PayloadError
 from orchestration.extract.http import error_text
-from orchestration.extract.run import MODULES, _Basket
+from orchestration.extract.run import MODULES, Basket
 from tests.extract.helpers import NOW, RECORDINGS, exchange
 
 
@@ -37,7 +37,7 @@ GOOD = [
 @pytest.mark.parametrize(("provider", "path", "context", "expected"), GOOD, ids=[case[1] for case in GOOD])
 def test_a_real_answer_parses(provider: str, path: str, context: dict[str, str], expected: int | None):
     given = exchange(provider, body_of(path), at=datetime(2026, 10, 10, tzinfo=UTC), **context)
-    found, tables = _Basket(provider).judge(given)
+    found, tables = Basket(provider).judge(given)
     assert found > 0
     assert expected in (None, found)
     assert sum(table.num_rows for table, _ in tables.values()) == found
@@ -112,4 +112,4 @@ NOT_ROWS = [
 def test_a_real_answer_to_another_question_is_refused(provider: str, path: str):
     given = exchange(provider, body_of(path), at=NOW, params={"page[number]": "1"}, series_id="X", slug="x", symbol="X")
     with pytest.raises(PayloadError):
-        _Basket(provider).judge(given)
+        Basket(provider).judge(given)
