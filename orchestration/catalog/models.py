@@ -233,6 +233,7 @@ class Provider(_Entry):
     name: Text
     homepage: HttpsUrl
     base_url: HttpsUrl | None
+    base_url_with_key: HttpsUrl | None = None
     terms: Terms
     rate_limit: RateLimit | None
     rate_limit_with_key: RateLimit | None = None

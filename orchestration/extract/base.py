@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -52,7 +53,8 @@ class Plan:
 class Request:
     """One GET. `label` names it in messages; `context` is what the parser needs to know and is archived with the body.
 
-    `secret_params` and `secret_headers` are sent but never shown, logged or archived.
+    `secret_params`, `secret_headers` and `secret_path` are sent but never shown, logged or archived; `secret_path` fills
+    the names in braces of `path`, which is shown with its braces.
     """
 
     provider: str
@@ -63,8 +65,41 @@ class Request:
     context: Mapping[str, str] = field(default_factory=dict)
     secret_params: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret_path: Mapping[str, str] = field(default_factory=dict, repr=False)
     required: bool = True
     may_be_empty: bool = False
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every key of this request in clear text, as given and as it stands in the URL: for redaction only."""
+        given = [*self.secret_params.values(), *self.secret_headers.values(), *self.secret_path.values()]
+        return sorted({*given, *(quote(key, safe="") for key in given)}, key=len, reverse=True)
+
+    @property
+    def sent_path(self) -> str:
+        """The path with its keys: for sending only."""
+        path = self.path
+        for name, key in self.secret_path.items():
+            path = path.replace(f"{{{name}}}", quote(key, safe=""))
+        return path
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer's place in a listing that names everything there is of one `scope` (a token's whole schedule).
+
+    The listing is whole once pages 1 to `of` of one `edition` have come: only then does what it lacks mean something.
+    may_be_empty: an empty listing is meant so; otherwise it says nothing about what was there before.
+    """
+
+    scope: str
+    number: int = 1
+    of: int = 1
+    edition: str = ""
+    may_be_empty: bool = False
+
+
+SECRET_FIELDS = ("secret_params", "secret_headers", "secret_path")
 
 
 @dataclass(frozen=True)

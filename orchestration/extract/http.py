@@ -62,11 +62,13 @@ class Client:
     ) -> None:
         self._settings, self._provider, self._explain, self._sleep = settings, provider, explain, sleep
         self._on_response = on_response
-        self._base = settings.base_url(provider.provider, provider.base_url or "")
+        has_key = settings.api_key(provider.provider) is not None
+        address = (provider.base_url_with_key if has_key else None) or provider.base_url or ""
+        self._base = settings.base_url(provider.provider, address)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = USER_AGENT
         # A mirror on this machine needs no politeness; a host of somebody else's always gets it.
-        limit = provider.rate_limit_with_key if settings.api_key(provider.provider) else None
+        limit = provider.rate_limit_with_key if has_key else None
         limit = None if is_loopback(self._base) else limit or provider.rate_limit
         self._limiter = Limiter(Rate(limit.requests, int(limit.per_seconds * Duration.SECOND))) if limit else None
         self.tries = 0
@@ -132,7 +134,7 @@ class Client:
         timeout = (self._settings.http_connect_timeout_seconds, self._settings.http_read_timeout_seconds)
         try:
             with self._session.get(
-                self._base + request.path,
+                self._base + request.sent_path,
                 params={**request.params, **request.secret_params},
                 headers={**request.headers, **request.secret_headers},
                 timeout=timeout,
@@ -141,8 +143,8 @@ class Client:
                 allow_redirects=False,
             ) as answer:
                 body = _without_keys(request, self._read(request, answer))
-                keys = [*request.secret_params.values(), *request.secret_headers.values()]
-                headers = {name: redact(answer.headers[name], keys) for name in KEPT_HEADERS if name in answer.headers}
+                kept = [name for name in KEPT_HEADERS if name in answer.headers]
+                headers = {name: redact(answer.headers[name], request.secrets) for name in kept}
                 return Exchange(request, answer.status_code, body, self._settings.fetch_instant(), headers)
         except requests.exceptions.SSLError as error:
             failure: ExtractError = PermanentError(
@@ -258,7 +260,7 @@ def error_text(body: bytes) -> str:
 
 def _without_keys(request: Request, body: bytes) -> bytes:
     """The body with the keys of its own request blanked: some servers repeat the question in their answer."""
-    for secret in (*request.secret_params.values(), *request.secret_headers.values()):
+    for secret in request.secrets:
         # Anything shorter is no key of a provider, and may well be part of a number.
         if len(secret) >= 8:
             body = body.replace(secret.encode(), b"***")

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +18,7 @@ from types import ModuleType
 import pyarrow as pa
 
 from orchestration.catalog import Catalog
-from orchestration.catalog.tables import RAW_TABLES, tables_of
+from orchestration.catalog.tables import RAW_TABLES, Listing, tables_of
 from orchestration.extract import (
     cboe,
     coingecko,
@@ -32,7 +32,7 @@ from orchestration.extract import (
     yahoo,
 )
 from orchestration.extract.archive import Archive
-from orchestration.extract.base import Exchange, Plan, Request, Window, empty_arrow, problem, to_arrow
+from orchestration.extract.base import Exchange, Page, Plan, Request, Window, empty_arrow, problem, to_arrow
 from orchestration.extract.errors import ExtractError, PermanentError
 from orchestration.extract.http import Client
 from orchestration.extract.progress import Progress
@@ -58,6 +58,7 @@ class Harvest:
 
     tables: rows per raw table of the provider (empty ones included).
     failures: requests that yielded nothing usable, with whether the catalog calls them required.
+    listings: per raw table, the scopes that were listed whole.
     skipped: why the provider was not asked at all, if so.
     """
 
@@ -68,6 +69,7 @@ class Harvest:
     failures: list[tuple[ExtractError, bool]] = field(default_factory=list)
     drift: dict[str, set[str]] = field(default_factory=dict)
     fetched: list[datetime] = field(default_factory=list)
+    listings: dict[str, list[Listing]] = field(default_factory=dict)
     skipped: str | None = None
 
     @property
@@ -83,6 +85,7 @@ class _Basket:
         self.harvest = Harvest(provider, {})
         self._parts: dict[str, list[pa.Table]] = {table.name: [] for table in tables_of(provider)}
         self._bodies: dict[str, Request] = {}
+        self._pages: list[tuple[Page, Exchange, dict[str, int]]] = []
 
     def judge(self, exchange: Exchange, *, replayed: bool = False) -> tuple[int, dict[str, tuple[pa.Table, set[str]]]]:
         """Parse and check; raises what the parser raises."""
@@ -108,6 +111,9 @@ class _Basket:
             self._parts[name].append(table)
             if unknown:
                 self.harvest.drift.setdefault(name, set()).update(unknown)
+        module = MODULES[exchange.request.provider]
+        if hasattr(module, "listing"):
+            self._pages.append((module.listing(exchange), exchange, {n: t.num_rows for n, (t, _) in tables.items()}))
         self.harvest.responses += 1
         self.harvest.fetched.append(exchange.fetched_at)
 
@@ -116,7 +122,37 @@ class _Basket:
             name: pa.concat_tables(parts) if parts else empty_arrow(RAW_TABLES[name])
             for name, parts in self._parts.items()
         }
+        for pages in _whole_listings(self._pages):
+            (page, last, _), first = pages[-1], pages[0][1]
+            found = Listing(page.scope, first.fetched_at, last.fetched_at, last.sha256)
+            for name in self._parts:
+                if RAW_TABLES[name].complete_per and (page.may_be_empty or any(rows[name] for *_, rows in pages)):
+                    self.harvest.listings.setdefault(name, []).append(found)
         return self.harvest
+
+
+_Pages = list[tuple[Page, Exchange, dict[str, int]]]
+
+
+def _whole_listings(pages: _Pages) -> Iterator[_Pages]:
+    """Runs of pages 1, 2, ... to the last of one scope and edition; a listing with a hole in it is none.
+
+    By instant and number, because an archive keeps pages of one instant in no order.
+    """
+    begun: dict[str, _Pages] = {}
+    for entry in sorted(pages, key=lambda entry: (entry[1].fetched_at, entry[0].number)):
+        page = entry[0]
+        so_far = begun.pop(page.scope, [])
+        if page.number == 1:
+            so_far = [entry]
+        elif so_far and replace(so_far[-1][0], number=page.number) == page and page.number == len(so_far) + 1:
+            so_far.append(entry)
+        else:
+            continue
+        if page.number == page.of:
+            yield so_far
+        else:
+            begun[page.scope] = so_far
 
 
 def _same(one: Request, other: Request) -> bool:

@@ -322,7 +322,7 @@ def test_terminal_escapes_of_a_server_do_not_reach_the_message(stub: Stub):
 def test_a_remedy_of_the_provider_stops_the_whole_provider(stub: Stub):
     error = answered(stub, Reply(b"Upgrade", 402), provider="llama").fail()
     assert error.whole_provider
-    assert "--only" in error.remedy
+    assert "TIDEGAUGE_LLAMA_API_KEY" in error.remedy
 
 
 def test_yahoo_that_blocks_this_address_is_not_asked_for_other_symbols(stub: Stub):

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -28,19 +29,27 @@ from tests.extract.helpers import (
 )
 from tests.stub import Reply, Step, Stub, raw, reset
 
-CANARY = {"fred": "canary0123456789abcdefghijklmnop", "coingecko": "CG-canary-0123456789abcdef"}
+CANARY = {
+    "fred": "canary0123456789abcdefghijklmnop",
+    "coingecko": "CG-canary-0123456789abcdef",
+    "llama": "llama-canary+0123/456789",
+}
 
 ECHO = {
     "fred": b'{"error_code":400,"error_message":"The value %s for variable api_key is not registered."}',
     "coingecko": b'{"status":{"error_code":10002,"error_message":"API key %s is not known."}}',
+    "llama": b'{"message":"Key %s has no plan: upgrade"}',
 }
+
+
+GOOD = {name: sample.body for name, sample in SAMPLES.items()} | {"llama": b'{"body": %s}' % SAMPLES["llama"].body}
 
 
 def steps(provider: str) -> dict[str, Step]:
     key = CANARY[provider].encode()
     echo = ECHO[provider] % key
     return {
-        "good": Reply(SAMPLES[provider].body),
+        "good": Reply(GOOD[provider]),
         "refused key, echoed": Reply(echo, 400),
         "refused key, echoed across the cut": Reply(b'{"message":"' + b"x" * 185 + key + b'"}', 401),
         "busy, echoed": Reply(echo, 429),
@@ -54,7 +63,8 @@ def steps(provider: str) -> dict[str, Step]:
         "malformed headers": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno colon here\r\nX: y\r\n\r\n{}"),
         "too large": Reply(b" " * 5001),
         "web page": Reply(PAGE_OF_HTML),
-        "kept headers, echoed": Reply(SAMPLES[provider].body, headers={"ETag": CANARY[provider]}),
+        "kept headers, echoed": Reply(GOOD[provider], headers={"ETag": CANARY[provider]}),
+        "path, echoed": Reply(b"no such page: /" + quote(CANARY[provider], safe="").encode(), 404),
     }
 
 
@@ -68,7 +78,8 @@ def keyed(provider: str, url: str) -> Settings:
 
 def run(provider: str, url: str) -> Harvest:
     given = keyed(provider, url)
-    entry = catalog().provider(provider).model_copy(update={"series": catalog().series_of(provider)[:3]})
+    few_of_each = {"series": catalog().series_of(provider)[:3], "slugs": catalog().provider(provider).slugs[:1]}
+    entry = catalog().provider(provider).model_copy(update=few_of_each)
     few = catalog().model_copy(update={"providers": {provider: entry}})
     (harvest,) = harvest_live(few, given, lambda p, k: WINDOW, {provider: None}, Progress())
     return harvest
@@ -106,7 +117,10 @@ def test_the_key_reaches_the_provider_and_nothing_else(
     stub.script(steps(provider)[name])
     harvest = run(provider, stub.url)
     canary = CANARY[provider]
-    arrived = [canary in (*received.query.values(), *received.headers.values()) for received in stub.received]
+    arrived = [
+        canary in (*received.query.values(), *received.headers.values(), *map(unquote, received.path.split("/")))
+        for received in stub.received
+    ]
     assert arrived
     assert all(arrived)
 
@@ -133,17 +147,17 @@ def test_a_dead_host_shows_no_key(caplog: pytest.LogCaptureFixture, provider: st
 def test_reprs_show_no_key(provider: str):
     given = keyed(provider, "http://127.0.0.1:9")
     request = first_request(provider, given)
-    assert CANARY[provider] in (*request.secret_params.values(), *request.secret_headers.values())
+    assert CANARY[provider] in request.secrets
     for shown in (repr(request), str(request), repr(plan(provider, given)), repr(given)):
         assert CANARY[provider] not in shown
 
 
 @pytest.mark.parametrize("provider", CANARY)
 def test_a_request_read_back_from_the_archive_has_no_key_and_parses(stub: Stub, tmp_path: Path, provider: str):
-    stub.script(Reply(SAMPLES[provider].body))
+    stub.script(Reply(GOOD[provider]))
     run(provider, stub.url)
     exchanges = list(Archive(tmp_path / "home" / "archive").read())
     assert exchanges
-    assert all(not one.request.secret_params and not one.request.secret_headers for one in exchanges)
+    assert all(one.request.secrets == [] for one in exchanges)
     sidecars = Archive(tmp_path / "home" / "archive").sidecars()
     assert all("secret" not in json.dumps(sidecar) for sidecar in sidecars)
