@@ -6,6 +6,7 @@ Parsers fill these tables and the warehouse creates and versions them; meaning a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 Kind = Literal["text", "number", "date", "us_date", "unix", "instant", "unix_or_date"]
@@ -35,7 +36,11 @@ class Column:
 
 @dataclass(frozen=True)
 class RawTable:
-    """A raw table; `key` is the natural key of a row, `series` and `period` find the newest value of a series."""
+    """A raw table; `key` is the natural key of a row, `series` and `period` find the newest value of a series.
+
+    complete_per: the column whose value a source lists whole (a token's schedule). A key that a whole listing lacks is
+        recorded as removed: a version with `_is_removed`, its other columns null.
+    """
 
     name: str
     provider: str
@@ -43,15 +48,26 @@ class RawTable:
     key: tuple[str, ...]
     series: str | None = None
     period: str | None = None
+    complete_per: str | None = None
 
     @property
     def column_names(self) -> list[str]:
-        """Names in table order, without the four bookkeeping columns."""
+        """Names in table order, without the bookkeeping columns."""
         return [column.name for column in self.columns]
 
     def column(self, name: str) -> Column:
         """The column called `name`."""
         return next(column for column in self.columns if column.name == name)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One whole listing of a scope: everything it names arrived between the two instants (pages take time)."""
+
+    scope: str
+    first_at: datetime
+    last_at: datetime
+    sha256: str
 
 
 def _text(*names: str, required: bool = False, versioned: bool = True) -> tuple[Column, ...]:
@@ -212,6 +228,7 @@ _TABLES = (
             *_numbers("rate_duration_days"),
         ),
         ("slug", "timestamp", "allocation_kind", "recipient", "ordinal"),
+        complete_per="slug",
     ),
     RawTable(
         "llama_emissions",
@@ -224,6 +241,7 @@ _TABLES = (
             *_numbers("raw_emission", "burned"),
         ),
         ("slug", "label", "timestamp"),
+        complete_per="slug",
     ),
     RawTable(
         "llama_protocols",
@@ -232,7 +250,7 @@ _TABLES = (
             Column("slug"),
             *_text("name", "gecko_id", "token"),
             *_numbers("total", "max_supply", minimum=0.0),
-            *_text("sources", "notes", "categories"),
+            *_text("sources", "notes", "categories", "dynamic_sections"),
         ),
         ("slug",),
     ),
