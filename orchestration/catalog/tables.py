@@ -38,8 +38,8 @@ class Column:
 class RawTable:
     """A raw table; `key` is the natural key of a row, `series` and `period` find the newest value of a series.
 
-    complete_per: the column whose value a source lists whole (a token's schedule). A key that a whole listing lacks is
-        recorded as removed: a version with `_is_removed`, its other columns null.
+    complete_per: the column whose value a source lists whole (a token's schedule), "" when it lists the whole table. A key
+        that a whole listing lacks is recorded as removed: a version with `_is_removed`, its other columns null.
     """
 
     name: str
@@ -54,6 +54,11 @@ class RawTable:
     def column_names(self) -> list[str]:
         """Names in table order, without the bookkeeping columns."""
         return [column.name for column in self.columns]
+
+    @property
+    def keeps_removals(self) -> bool:
+        """Whether what disappears from a whole listing is recorded."""
+        return self.complete_per is not None
 
     def column(self, name: str) -> Column:
         """The column called `name`."""
@@ -253,6 +258,43 @@ _TABLES = (
             *_text("sources", "notes", "categories", "dynamic_sections"),
         ),
         ("slug",),
+    ),
+    RawTable(
+        "tokenomist_unlock_events",
+        "tokenomist",
+        (
+            Column("token_id"),
+            Column("unlockDate", "instant", future=True),
+            Column("allocationName"),
+            Column("ordinal"),
+            Column("cliffAmount", "number"),
+            *_text(
+                "standardAllocationName", "unlockPrecision", "listedMethod", "dataSource", "tokenName", "tokenSymbol"
+            ),
+            # At the price of the query: other numbers with every answer.
+            *_text("cliffValue", "referencePrice", "referencePriceUpdatedTime", versioned=False),
+            *_text("eventCliffAmount", "eventCliffValue", "valueToMarketCap", "committedClaim", versioned=False),
+            *_text("latestUpdateDate", "queryDate", versioned=False),
+        ),
+        ("token_id", "unlockDate", "allocationName", "ordinal"),
+        complete_per="token_id",
+    ),
+    RawTable(
+        "schedules_unlocks",
+        "schedules",
+        (
+            Column("token"),
+            Column("allocation"),
+            Column("kind"),
+            Column("unlock_at", "instant", future=True),
+            Column("ordinal"),
+            Column("ends_at", "instant", required=False, future=True),
+            Column("amount", "number", minimum=0.0),
+            *_text("allocation_group", "basis", "unlock_precision", "source_url"),
+            *_text("read_on", "file_name", versioned=False),
+        ),
+        ("token", "allocation", "kind", "unlock_at", "ordinal"),
+        complete_per="",
     ),
     RawTable(
         "tradingview_bars",

@@ -27,7 +27,9 @@ from orchestration.extract import (
     fred,
     fredgraph,
     llama,
+    schedules,
     stablecoins,
+    tokenomist,
     tradingview,
     yahoo,
 )
@@ -42,7 +44,10 @@ log = logging.getLogger(__name__)
 
 MODULES: dict[str, ModuleType] = {
     module.__name__.rsplit(".", 1)[1]: module
-    for module in (fred, fredgraph, fiscaldata, coinmetrics, coingecko, stablecoins, yahoo, cboe, llama, tradingview)
+    for module in (
+        *(fred, fredgraph, fiscaldata, coinmetrics, coingecko, stablecoins, yahoo, cboe, llama, tokenomist),
+        *(tradingview, schedules),
+    )
 }
 
 GIVE_UP_AFTER = 2
@@ -126,7 +131,7 @@ class _Basket:
             (page, last, _), first = pages[-1], pages[0][1]
             found = Listing(page.scope, first.fetched_at, last.fetched_at, last.sha256)
             for name in self._parts:
-                if RAW_TABLES[name].complete_per and (page.may_be_empty or any(rows[name] for *_, rows in pages)):
+                if RAW_TABLES[name].keeps_removals and (page.may_be_empty or any(rows[name] for *_, rows in pages)):
                     self.harvest.listings.setdefault(name, []).append(found)
         return self.harvest
 
@@ -201,9 +206,15 @@ def active_providers(settings: Settings, only: tuple[str, ...] = ()) -> dict[str
         reasons["fred"] = "TIDEGAUGE_FRED_API_KEY is not set, the keyless downloads (fredgraph) stand in"
     if not any(settings.inbox_dir.glob("*.csv")):
         reasons["tradingview"] = f"no chart exports in {settings.inbox_dir}"
+    if not any(settings.schedules.glob("*.yml")):
+        reasons["schedules"] = f"no schedules in {settings.schedules}"
+    if not settings.api_key("tokenomist"):
+        reasons["tokenomist"] = "TIDEGAUGE_TOKENOMIST_API_KEY is not set, and Tokenomist answers nobody without one"
     if only:
         if "fred" in only and reasons["fred"]:
             raise ConfigurationError("fred needs a key: set TIDEGAUGE_FRED_API_KEY, or ask for fredgraph instead")
+        if "tokenomist" in only and reasons["tokenomist"]:
+            raise ConfigurationError("tokenomist needs a key: set TIDEGAUGE_TOKENOMIST_API_KEY")
         reasons = {
             name: (None if name == "fredgraph" else reasons[name]) if name in only else "not asked for (--only)"
             for name in reasons

@@ -75,13 +75,13 @@ def create_tables(con: duckdb.DuckDBPyConnection) -> None:
             f"create table if not exists raw.{_q(table.name)} ({columns}, _extracted_at timestamptz, "
             "_response_sha256 varchar, _run_id varchar)"
         )
-        kinds = dict.fromkeys(table.column_names, "varchar") | (
-            {"_is_removed": "boolean"} if table.complete_per else {}
-        )
-        held = {row[0] for row in con.execute(f"describe raw.{_q(table.name)}").fetchall()}
         # A home that is older than a column gets it: its rows have no value there.
-        for name in kinds.keys() - held:
-            con.execute(f"alter table raw.{_q(table.name)} add column {_q(name)} {kinds[name]}")
+        held = {row[0] for row in con.execute(f"describe raw.{_q(table.name)}").fetchall()}
+        for name in table.column_names:
+            if name not in held:
+                con.execute(f"alter table raw.{_q(table.name)} add column {_q(name)} varchar")
+        if table.keeps_removals and "_is_removed" not in held:
+            con.execute(f"alter table raw.{_q(table.name)} add column _is_removed boolean")
 
 
 def load(con: duckdb.DuckDBPyConnection, load: Load, batches: Sequence[Batch]) -> list[Loaded]:
@@ -122,7 +122,7 @@ def _load_one(con: duckdb.DuckDBPyConnection, load: Load, batch: Batch) -> Loade
         content = "row(1)"
     # Copies of one row may differ in what makes no version; which of them is kept must not depend on their order.
     ties = ", ".join(["_response_sha256", "_extra", *(_q(c.name) for c in table.columns if not c.versioned)])
-    removed = "coalesce(_is_removed, false)" if table.complete_per else "false"
+    removed, marker = ("coalesce(_is_removed, false)", ", _is_removed") if table.keeps_removals else ("false", "")
     con.register("arrived", batch.rows)
     con.execute(
         f"""
@@ -187,7 +187,7 @@ def _load_one(con: duckdb.DuckDBPyConnection, load: Load, batch: Batch) -> Loade
     con.execute(
         f"""
         insert into {name} by name
-        select {served}, _extra, _extracted_at, _response_sha256, $run_id as _run_id{", _is_removed" * bool(table.complete_per)}
+        select {served}, _extra, _extracted_at, _response_sha256, $run_id as _run_id {marker}
         from versions
         order by {key}, _extracted_at
         """,
@@ -225,14 +225,14 @@ def _find_removed(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     """
     table, key = batch.table, [_q(column) for column in batch.table.key]
     keys = ", ".join(key)
-    if not (table.complete_per and batch.listings):
+    if not (table.keeps_removals and batch.listings):
         con.execute(
             f"create or replace temp table removed as select {keys}, _extracted_at, _response_sha256 from incoming where false"
         )
         return
     fields = ("scope", "first_at", "last_at", "sha256")
     con.register("listed", pa.table({field: [getattr(each, field) for each in batch.listings] for field in fields}))
-    scope = _q(table.complete_per)
+    scope = _q(table.complete_per) if table.complete_per else "''"
     con.execute(
         f"""
         create or replace temp table removed as
@@ -254,7 +254,7 @@ def _find_removed(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
             group by {keys}
         )
         select {keys}, last_at as _extracted_at, sha256 as _response_sha256
-        from held inner join whole on held.{scope} = whole.scope and held.since < whole.first_at
+        from held inner join whole on {scope} = whole.scope and held.since < whole.first_at
         where not exists (
             select 1 from incoming
             where {" and ".join(f"incoming.{column} = held.{column}" for column in key)}

@@ -119,7 +119,11 @@ def test_a_column_that_changes_with_every_answer_makes_no_version(con: Con, name
 
 def test_the_unversioned_columns_are_the_ones_we_mean() -> None:
     found = {c.name for table in RAW_TABLES.values() for c in table.columns if not c.versioned}
-    assert found == {"realtime_start", "realtime_end", "totalMintedUSD", "totalBridgedToUSD", "file_name"}
+    assert found == {
+        *("realtime_start", "realtime_end", "totalMintedUSD", "totalBridgedToUSD", "file_name", "read_on"),
+        *("cliffValue", "referencePrice", "referencePriceUpdatedTime", "eventCliffAmount", "eventCliffValue"),
+        *("valueToMarketCap", "committedClaim", "latestUpdateDate", "queryDate"),
+    }
 
 
 def test_the_final_row_of_a_day_is_a_version_even_with_the_amount_of_the_provisional_one(con: Con) -> None:
@@ -379,7 +383,7 @@ def test_every_raw_table_exists_from_the_start_and_creating_again_keeps_its_rows
     assert everything(con) == before
     for table in RAW_TABLES.values():
         found = [row[0] for row in con.execute(f'describe raw."{table.name}"').fetchall()]
-        marker = ["_is_removed"] if table.complete_per else []
+        marker = ["_is_removed"] if table.keeps_removals else []
         assert found == [*table.column_names, "_extra", "_extracted_at", "_response_sha256", "_run_id", *marker]
 
 
