@@ -67,11 +67,10 @@ class RawTable:
 
 @dataclass(frozen=True)
 class Listing:
-    """One whole listing of a scope: everything it names arrived between the two instants (pages take time)."""
+    """One whole listing of a scope; every row of it is dated `at`, and `sha256` is its last answer's digest."""
 
     scope: str
-    first_at: datetime
-    last_at: datetime
+    at: datetime
     sha256: str
 
 

@@ -90,7 +90,7 @@ class _Basket:
         self.harvest = Harvest(provider, {})
         self._parts: dict[str, list[pa.Table]] = {table.name: [] for table in tables_of(provider)}
         self._bodies: dict[str, Request] = {}
-        self._pages: list[tuple[Page, Exchange, dict[str, int]]] = []
+        self._pages: _Pages = []
 
     def judge(self, exchange: Exchange, *, replayed: bool = False) -> tuple[int, dict[str, tuple[pa.Table, set[str]]]]:
         """Parse and check; raises what the parser raises."""
@@ -112,31 +112,44 @@ class _Basket:
 
     def add(self, exchange: Exchange, tables: Mapping[str, tuple[pa.Table, set[str]]]) -> None:
         self._bodies[exchange.sha256] = exchange.request
+        module = MODULES[exchange.request.provider]
+        if hasattr(module, "listing"):
+            places = {name: len(parts) for name, parts in self._parts.items()}
+            self._pages.append((module.listing(exchange), exchange, places))
         for name, (table, unknown) in tables.items():
             self._parts[name].append(table)
             if unknown:
                 self.harvest.drift.setdefault(name, set()).update(unknown)
-        module = MODULES[exchange.request.provider]
-        if hasattr(module, "listing"):
-            self._pages.append((module.listing(exchange), exchange, {n: t.num_rows for n, (t, _) in tables.items()}))
         self.harvest.responses += 1
         self.harvest.fetched.append(exchange.fetched_at)
 
     def finish(self) -> Harvest:
+        self._date_listings()
         self.harvest.tables = {
             name: pa.concat_tables(parts) if parts else empty_arrow(RAW_TABLES[name])
             for name, parts in self._parts.items()
         }
-        for pages in _whole_listings(self._pages):
-            (page, last, _), first = pages[-1], pages[0][1]
-            found = Listing(page.scope, first.fetched_at, last.fetched_at, last.sha256)
-            for name in self._parts:
-                if RAW_TABLES[name].keeps_removals and (page.may_be_empty or any(rows[name] for *_, rows in pages)):
-                    self.harvest.listings.setdefault(name, []).append(found)
         return self.harvest
+
+    def _date_listings(self) -> None:
+        """A listing is known when its last page has come: all its rows are of that instant."""
+        for pages in _whole_listings(self._pages):
+            page, last = pages[-1][:2]
+            for name, parts in self._parts.items():
+                places = [entry[2][name] for entry in pages]
+                if not RAW_TABLES[name].keeps_removals:
+                    continue
+                for place in places:
+                    instants = pa.array([last.fetched_at] * parts[place].num_rows, pa.timestamp("us", tz="UTC"))
+                    column = parts[place].schema.get_field_index("_extracted_at")
+                    parts[place] = parts[place].set_column(column, "_extracted_at", instants)
+                if page.may_be_empty or any(parts[place].num_rows for place in places):
+                    found = Listing(page.scope, last.fetched_at, last.sha256)
+                    self.harvest.listings.setdefault(name, []).append(found)
 
 
 _Pages = list[tuple[Page, Exchange, dict[str, int]]]
+"""Pages with their answers and where their rows stand among the parts of each table."""
 
 
 def _whole_listings(pages: _Pages) -> Iterator[_Pages]:

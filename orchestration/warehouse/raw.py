@@ -230,8 +230,8 @@ def _find_removed(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
             f"create or replace temp table removed as select {keys}, _extracted_at, _response_sha256 from incoming where false"
         )
         return
-    fields = ("scope", "first_at", "last_at", "sha256")
-    con.register("listed", pa.table({field: [getattr(each, field) for each in batch.listings] for field in fields}))
+    listed = [(each.scope, each.at, each.sha256) for each in batch.listings]
+    con.register("listed", pa.table(list(map(list, zip(*listed, strict=True))), ["scope", "listed_at", "sha256"]))
     scope = _q(table.complete_per) if table.complete_per else "''"
     con.execute(
         f"""
@@ -240,8 +240,7 @@ def _find_removed(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
             select * from listed
             where not exists (
                 select 1 from incoming
-                where {scope} = listed.scope and reason is not null
-                    and _extracted_at between listed.first_at and listed.last_at
+                where {scope} = listed.scope and _extracted_at = listed.listed_at and reason is not null
             )
         ),
         held as (
@@ -253,12 +252,12 @@ def _find_removed(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
             )
             group by {keys}
         )
-        select {keys}, last_at as _extracted_at, sha256 as _response_sha256
-        from held inner join whole on {scope} = whole.scope and held.since < whole.first_at
+        select {keys}, listed_at as _extracted_at, sha256 as _response_sha256
+        from held inner join whole on {scope} = whole.scope and held.since < whole.listed_at
         where not exists (
             select 1 from incoming
             where {" and ".join(f"incoming.{column} = held.{column}" for column in key)}
-                and incoming._extracted_at between whole.first_at and whole.last_at
+                and incoming._extracted_at = whole.listed_at
         )
         """
     )

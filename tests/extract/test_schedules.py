@@ -159,7 +159,7 @@ def replayed() -> Harvest:
 
 
 def whole(harvest: Harvest) -> list[datetime]:
-    return [each.last_at for each in harvest.listings.get("schedules_unlocks", [])]
+    return [each.at for each in harvest.listings.get("schedules_unlocks", [])]
 
 
 @pytest.fixture

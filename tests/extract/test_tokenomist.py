@@ -156,6 +156,8 @@ def test_all_pages_make_a_whole_listing_and_so_they_do_in_a_replay(stub: Stub):
     found, replayed = harvested(stub.url, "arbitrum")
     assert found.failures == []
     assert scopes(found) == scopes(replayed) == ["arbitrum"]
+    (listing,) = found.listings["tokenomist_unlock_events"]
+    assert set(found.tables["tokenomist_unlock_events"]["_extracted_at"].to_pylist()) == {listing.at}
 
 
 @pytest.mark.parametrize(

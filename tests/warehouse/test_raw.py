@@ -454,7 +454,7 @@ def listed(*keys: str, at: float, whole: bool = True, **change: str | None) -> r
     """A listing of the token's events, one per timestamp."""
     rows = [GOOD[UNLOCKS] | {"timestamp": key} | change for key in keys]
     answers = [(row, hours(at), f"answer {at}") for row in rows]
-    found = [Listing("hyperliquid", hours(at), hours(at), f"answer {at}")] if whole else []
+    found = [Listing("hyperliquid", hours(at), f"answer {at}")] if whole else []
     return raw.Batch(RAW_TABLES[UNLOCKS], arrow(UNLOCKS, answers), listings=found)
 
 
@@ -499,7 +499,7 @@ def test_a_listing_with_a_refused_row_removes_nothing(con: Con, bad: dict[str, s
     broken = [(GOOD[UNLOCKS] | {"timestamp": "1"} | bad, hours(1), "answer")]
     load(
         con,
-        raw.Batch(RAW_TABLES[UNLOCKS], arrow(UNLOCKS, broken), (), [Listing("hyperliquid", hours(1), hours(1), "a")]),
+        raw.Batch(RAW_TABLES[UNLOCKS], arrow(UNLOCKS, broken), (), [Listing("hyperliquid", hours(1), "a")]),
     )
     assert story(con) == [("1", 0, False), ("2", 0, False)]
 
@@ -515,14 +515,6 @@ def test_a_listing_that_is_older_than_a_key_says_nothing_about_it(con: Con) -> N
     load(con, listed("1", "2", at=2))
     load(con, listed("1", at=1))
     assert ("2", 1, True) not in story(con)
-
-
-def test_pages_of_one_listing_count_together(con: Con) -> None:
-    load(con, listed("1", "2", "3", at=0))
-    pages = [(GOOD[UNLOCKS] | {"timestamp": key}, hours(at), f"page {key}") for key, at in (("1", 1), ("2", 1.5))]
-    whole = Listing("hyperliquid", hours(1), hours(1.5), "page 2")
-    load(con, raw.Batch(RAW_TABLES[UNLOCKS], arrow(UNLOCKS, pages), listings=[whole]))
-    assert story(con)[3:] == [("3", 1.5, True)]
 
 
 def test_an_empty_listing_removes_all_its_keys(con: Con) -> None:
