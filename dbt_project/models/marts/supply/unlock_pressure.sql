@@ -1,6 +1,6 @@
 -- What the schedule releases in the 7, 30 and 90 days after a day, per token and in all; cliffs and linear releases apart, each
--- source for itself. Days are those on which the market was observed (CoinGecko snapshots): every one of the newest
--- pressure_daily_days, and the last of each month before, which keeps 200 tokens over 13 years near 300,000 rows.
+-- source for itself. Days are the build's own and those on which the market was observed (CoinGecko snapshots): every one of
+-- the newest pressure_daily_days, and the last of each month before.
 -- The schedule is the one of the build, also for days before it was read; is_reconstructed says so.
 -- A window runs from the end of the day (UTC). Cliffs of one token and day are netted, corrections included, and never below
 -- zero; rates below zero (burns) release nothing.
@@ -16,15 +16,28 @@ with observed_days as (
     group by day
 ),
 
-days as (
+shown_days as (
     select
         day,
-        observed_at,
-        {{ utc_midnight('day + 1') }} as starts_at
+        observed_at
     from observed_days
     where
         newest_day - day < {{ var('pressure_daily_days') }}
         or day = last_of_month
+    union all
+    select
+        {{ utc_date('built_as_of') }} as day,
+        cast(null as timestamptz) as observed_at
+    from {{ ref('int_build_clock') }}
+),
+
+days as (
+    select
+        day,
+        max(observed_at) as observed_at,
+        {{ utc_midnight('day + 1') }} as starts_at
+    from shown_days
+    group by day
 ),
 
 cliffs as (
@@ -163,7 +176,7 @@ valued as (
         scheduled.first_seen_at > days.starts_at as is_reconstructed,
         greatest(
             scheduled.known_at,
-            days.observed_at,
+            coalesce(days.observed_at, scheduled.known_at),
             coalesce(prices.known_at, scheduled.known_at),
             coalesce(supplies.known_at, scheduled.known_at)
         ) as known_at
