@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from orchestration.catalog.loader import ASSETS_FILE, DIRECTORY, build, read_document
-from orchestration.catalog.models import CatalogError, Text, _Entry
+from orchestration.catalog.loader import ASSETS_FILE, DIRECTORY, build_entry, read_document
+from orchestration.catalog.models import CatalogError, Entry, Text
 
 MOST_STEPS = 1000
 DEEPEST = 10
@@ -50,7 +50,7 @@ Tokens = Annotated[Decimal, BeforeValidator(_tokens)]
 Link = Annotated[str, AfterValidator(_link)]
 
 
-class Cliff(_Entry):
+class Cliff(Entry):
     """`amount` tokens at one instant."""
 
     kind: Literal["cliff"]
@@ -58,7 +58,7 @@ class Cliff(_Entry):
     amount: Tokens
 
 
-class Linear(_Entry):
+class Linear(Entry):
     """`amount` tokens evenly from `start` to `end`."""
 
     kind: Literal["linear"]
@@ -73,7 +73,7 @@ class Linear(_Entry):
         return self
 
 
-class Steps(_Entry):
+class Steps(Entry):
     """`amount` tokens in all, in `count` equal steps from `first` on; a month's step keeps the first one's day of month."""
 
     kind: Literal["steps"]
@@ -97,7 +97,7 @@ def _months_later(instant: datetime, months: int) -> datetime:
     return instant.replace(year=year, month=month + 1, day=min(instant.day, monthrange(year, month + 1)[1]))
 
 
-class Allocation(_Entry):
+class Allocation(Entry):
     """One receiver's unlocks.
 
     basis: `stated` when the source says amounts and dates; `inferred` when it gives less and the rest is the writer's reading
@@ -120,7 +120,7 @@ class Allocation(_Entry):
         return self
 
 
-class Schedule(_Entry):
+class Schedule(Entry):
     """The schedule of one token; without allocations it says that nothing is scheduled (any more)."""
 
     token: Text
@@ -143,7 +143,7 @@ def read_schedule(body: bytes, file_name: str) -> Schedule:
     if isinstance(raw, list):
         # One by one, so that an error names its allocation.
         document["allocations"] = [_allocation(entry, number, where) for number, entry in enumerate(raw, 1)]
-    schedule = build(Schedule, document, where, "")
+    schedule = build_entry(Schedule, document, where, "")
     if f"{schedule.token}.yml" != file_name:
         raise CatalogError(f"{where}: field token: is {schedule.token!r}; it must equal the file's name")
     if schedule.token not in _asset_ids():
@@ -172,7 +172,7 @@ def _refuse_depth(body: bytes, where: str) -> None:
 
 def _allocation(entry: Any, number: int, where: str) -> Allocation:
     name = entry.get("name") if isinstance(entry, dict) else None
-    return build(Allocation, entry, where, f"allocations {name or f'entry {number}'}")
+    return build_entry(Allocation, entry, where, f"allocations {name or f'entry {number}'}")
 
 
 @cache

@@ -130,7 +130,7 @@ TRIPS: dict[str, tuple[str, set[str]]] = {
         "update marts.unlock_schedule_changes set change = 'added' where event_id = 'e1'",
         {"unlock_schedule_changes.values"},
     ),
-    "a change known tomorrow": (
+    "a change of a schedule known tomorrow": (
         "update marts.unlock_schedule_changes set known_at = timestamptz '2025-11-14 00:00:00+00' where event_id = 'e1'",
         {"unlock_schedule_changes.time"},
     ),
