@@ -282,4 +282,5 @@ EXCERPTS: dict[str, Callable[[Exchange], bytes]] = {
     "cboe": _cboe,
     "llama": _llama,
     "tradingview": _tradingview,
+    "schedules": lambda exchange: exchange.body,
 }

@@ -4,23 +4,37 @@
 -- not agree with themselves.
 with scheduled as (
     select
-        slug,
+        source_token_id as slug,
         recipient,
         sum(amount_tokens) as event_tokens,
         bool_or(amount_tokens is null) as is_open_ended
     from {{ ref('int_unlock_segments') }}
+    where source = 'defillama'
     group by
-        slug,
+        source_token_id,
         recipient
 ),
 
+-- Of the newest version of each point; one that the file no longer holds is none.
 cumulative as (
     select
         slug,
         recipient,
         arg_max(unlocked_tokens, point_at) as final_tokens
-    from {{ ref('stg_llama__emissions') }}
-    where {{ known_as_of('extracted_at') }}
+    from (
+        select
+            slug,
+            recipient,
+            point_at,
+            arg_max(unlocked_tokens, extracted_at) as unlocked_tokens
+        from {{ ref('stg_llama__emissions') }}
+        where {{ known_as_of('extracted_at') }}
+        group by
+            slug,
+            recipient,
+            point_at
+        having not arg_max(is_removed, extracted_at)
+    ) as points
     group by
         slug,
         recipient

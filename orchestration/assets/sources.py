@@ -130,7 +130,9 @@ def extract(
         for harvest in _harvests(con, catalog, settings, config, wanted, progress):
             failures += [str(error) for error in harvest.required_failures]
             batches = [
-                raw.Batch(RAW_TABLES[name], rows, sorted(harvest.drift.get(name, ())))
+                raw.Batch(
+                    RAW_TABLES[name], rows, sorted(harvest.drift.get(name, ())), tuple(harvest.listings.get(name, ()))
+                )
                 for name, rows in harvest.tables.items()
             ]
             loaded = raw.load(con, _circumstances(harvest, context.run_id, settings.now()), batches)

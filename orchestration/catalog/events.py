@@ -123,7 +123,7 @@ def load_events(directory: Path | None = None) -> Events:
         CatalogError: naming the field.
     """
     where = f"catalog/{EVENTS_FILE}"
-    return build_entry(Events, read_document((directory or DIRECTORY) / EVENTS_FILE, where), where, "")
+    return build_entry(Events, read_document(((directory or DIRECTORY) / EVENTS_FILE).read_bytes(), where), where, "")
 
 
 def meetings_frame(events: Events) -> pd.DataFrame:

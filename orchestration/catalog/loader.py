@@ -64,7 +64,7 @@ def load_catalog(directory: Path | None = None) -> Catalog:
     retired_assets: tuple[Retired, ...] = ()
     for path in paths:
         where = f"catalog/{path.name}"
-        document = read_document(path, where)
+        document = read_document(path.read_bytes(), where)
         if path.name == ASSETS_FILE:
             assets, retired_assets = _assets(document, where)
             continue
@@ -79,10 +79,10 @@ def load_catalog(directory: Path | None = None) -> Catalog:
     return catalog
 
 
-def read_document(path: Path, where: str) -> dict[str, Any]:
-    """The mapping in a YAML file."""
+def read_document(body: bytes, where: str) -> dict[str, Any]:
+    """The mapping in a YAML file; `where` names the file in errors."""
     try:
-        document = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 (a safe loader)
+        document = yaml.load(body, Loader=_Loader)  # noqa: S506 (a safe loader)
     except CatalogError as error:
         raise CatalogError(f"{where}: {error}") from None
     except yaml.YAMLError as error:
@@ -90,7 +90,7 @@ def read_document(path: Path, where: str) -> dict[str, Any]:
         line = f" line {mark.line + 1}:" if mark else ""
         raise CatalogError(f"{where}:{line} not YAML: {getattr(error, 'problem', error)}") from None
     if not isinstance(document, dict):
-        raise CatalogError(f"{where}: must be a mapping with the provider's fields at the top")
+        raise CatalogError(f"{where}: must be a mapping with its fields at the top")
     return document
 
 

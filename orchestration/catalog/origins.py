@@ -39,7 +39,7 @@ def load_origins() -> Mapping[str, Origin]:
         CatalogError: naming the table and the field.
     """
     where = f"catalog/{ORIGINS_FILE}"
-    document = read_document(DIRECTORY / ORIGINS_FILE, where)
+    document = read_document((DIRECTORY / ORIGINS_FILE).read_bytes(), where)
     return {table: build_entry(Origin, raw, where, table) for table, raw in document["tables"].items()}
 
 

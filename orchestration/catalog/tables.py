@@ -6,6 +6,7 @@ Parsers fill these tables and the warehouse creates and versions them; meaning a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 Kind = Literal["text", "number", "date", "us_date", "compact_date", "unix", "unix_ms", "instant", "unix_or_date"]
@@ -40,6 +41,8 @@ class RawTable:
 
     newest_by: the instant that decides between rows of one key in one answer: a coin that changes places between two
         pages is on both.
+    complete_per: the column whose value a source lists whole (a token's schedule), "" when it lists the whole table. A key
+        that a whole listing lacks is recorded as removed: a version with `_is_removed`, its other columns null.
     """
 
     name: str
@@ -49,15 +52,30 @@ class RawTable:
     series: str | None = None
     period: str | None = None
     newest_by: str | None = None
+    complete_per: str | None = None
 
     @property
     def column_names(self) -> list[str]:
-        """Names in table order, without the four bookkeeping columns."""
+        """Names in table order, without the bookkeeping columns."""
         return [column.name for column in self.columns]
+
+    @property
+    def keeps_removals(self) -> bool:
+        """Whether what disappears from a whole listing is recorded."""
+        return self.complete_per is not None
 
     def column(self, name: str) -> Column:
         """The column called `name`."""
         return next(column for column in self.columns if column.name == name)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One whole listing of a scope; every row of it is dated `at`, and `sha256` is its last answer's digest."""
+
+    scope: str
+    at: datetime
+    sha256: str
 
 
 def _text(*names: str, required: bool = False, versioned: bool = True) -> tuple[Column, ...]:
@@ -287,6 +305,7 @@ _TABLES = (
             *_numbers("rate_duration_days"),
         ),
         ("slug", "timestamp", "allocation_kind", "recipient", "ordinal"),
+        complete_per="slug",
     ),
     RawTable(
         "llama_emissions",
@@ -299,6 +318,7 @@ _TABLES = (
             *_numbers("raw_emission", "burned"),
         ),
         ("slug", "label", "timestamp"),
+        complete_per="slug",
     ),
     RawTable(
         "llama_protocols",
@@ -307,9 +327,46 @@ _TABLES = (
             Column("slug"),
             *_text("name", "gecko_id", "token"),
             *_numbers("total", "max_supply", minimum=0.0),
-            *_text("sources", "notes", "categories"),
+            *_text("sources", "notes", "categories", "dynamic_sections"),
         ),
         ("slug",),
+    ),
+    RawTable(
+        "tokenomist_unlock_events",
+        "tokenomist",
+        (
+            Column("token_id"),
+            Column("unlockDate", "instant", future=True),
+            Column("allocationName"),
+            Column("ordinal"),
+            Column("cliffAmount", "number"),
+            *_text(
+                "standardAllocationName", "unlockPrecision", "listedMethod", "dataSource", "tokenName", "tokenSymbol"
+            ),
+            # At the price of the query: other numbers with every answer.
+            *_text("cliffValue", "referencePrice", "referencePriceUpdatedTime", versioned=False),
+            *_text("eventCliffAmount", "eventCliffValue", "valueToMarketCap", "committedClaim", versioned=False),
+            *_text("latestUpdateDate", "queryDate", versioned=False),
+        ),
+        ("token_id", "unlockDate", "allocationName", "ordinal"),
+        complete_per="token_id",
+    ),
+    RawTable(
+        "schedules_unlocks",
+        "schedules",
+        (
+            Column("token"),
+            Column("allocation"),
+            Column("kind"),
+            Column("unlock_at", "instant", future=True),
+            Column("ordinal"),
+            Column("ends_at", "instant", required=False, future=True),
+            Column("amount", "number", minimum=0.0),
+            *_text("allocation_group", "basis", "unlock_precision", "source_url"),
+            *_text("read_on", "file_name", versioned=False),
+        ),
+        ("token", "allocation", "kind", "unlock_at", "ordinal"),
+        complete_per="",
     ),
     RawTable(
         "tradingview_bars",

@@ -87,6 +87,21 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Page:
+    """An answer's place in a listing that names everything there is of one `scope` (a token's whole schedule).
+
+    The listing is whole once pages 1 to `of` of one `edition` have come: only then does what it lacks mean something.
+    may_be_empty: an empty listing is meant so; otherwise it says nothing about what was there before.
+    """
+
+    scope: str
+    number: int = 1
+    of: int = 1
+    edition: str = ""
+    may_be_empty: bool = False
+
+
+@dataclass(frozen=True)
 class Exchange:
     """A body with what is known of its arrival; read from the network, the inbox or the archive alike."""
 

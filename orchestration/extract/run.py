@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +18,7 @@ from types import ModuleType
 import pyarrow as pa
 
 from orchestration.catalog import Catalog
-from orchestration.catalog.tables import RAW_TABLES, tables_of
+from orchestration.catalog.tables import RAW_TABLES, Listing, tables_of
 from orchestration.extract import (
     calendar,
     cboe,
@@ -30,12 +30,14 @@ from orchestration.extract import (
     fred,
     fredgraph,
     llama,
+    schedules,
     stablecoins,
+    tokenomist,
     tradingview,
     yahoo,
 )
 from orchestration.extract.archive import Archive
-from orchestration.extract.base import Exchange, Plan, Request, Window, empty_arrow, problem, to_arrow
+from orchestration.extract.base import Exchange, Page, Plan, Request, Window, empty_arrow, problem, to_arrow
 from orchestration.extract.errors import ExtractError, PermanentError
 from orchestration.extract.http import Client
 from orchestration.extract.progress import Progress
@@ -47,7 +49,7 @@ MODULES: dict[str, ModuleType] = {
     module.__name__.rsplit(".", 1)[1]: module
     for module in (
         *(fred, fredgraph, fiscaldata, coinmetrics, coingecko, coinmarketcap),
-        *(stablecoins, yahoo, cboe, ecos, llama, tradingview, calendar),
+        *(stablecoins, yahoo, cboe, ecos, llama, tokenomist, tradingview, schedules, calendar),
     )
 }
 
@@ -67,6 +69,7 @@ class Harvest:
 
     tables: rows per raw table of the provider (empty ones included).
     failures: requests that yielded nothing usable, with whether the catalog calls them required.
+    listings: per raw table, the scopes that were listed whole.
     skipped: why the provider was not asked at all, if so.
     """
 
@@ -77,6 +80,7 @@ class Harvest:
     failures: list[tuple[ExtractError, bool]] = field(default_factory=list)
     drift: dict[str, set[str]] = field(default_factory=dict)
     fetched: list[datetime] = field(default_factory=list)
+    listings: dict[str, list[Listing]] = field(default_factory=dict)
     skipped: str | None = None
 
     @property
@@ -92,6 +96,7 @@ class Basket:
         self.harvest = Harvest(provider, {})
         self._parts: dict[str, list[pa.Table]] = {table.name: [] for table in tables_of(provider)}
         self._bodies: dict[str, Request] = {}
+        self._pages: _Pages = []
 
     def judge(self, exchange: Exchange, *, replayed: bool = False) -> tuple[int, dict[str, tuple[pa.Table, set[str]]]]:
         """Parse and check; raises what the parser raises."""
@@ -114,6 +119,10 @@ class Basket:
     def add(self, exchange: Exchange, tables: Mapping[str, tuple[pa.Table, set[str]]]) -> None:
         """Keep the tables of a good answer."""
         self._bodies[exchange.sha256] = exchange.request
+        module = MODULES[exchange.request.provider]
+        if hasattr(module, "listing"):
+            places = {name: len(parts) for name, parts in self._parts.items()}
+            self._pages.append((module.listing(exchange), exchange, places))
         for name, (table, unknown) in tables.items():
             self._parts[name].append(table)
             if unknown:
@@ -123,11 +132,53 @@ class Basket:
 
     def finish(self) -> Harvest:
         """What has come together, empty tables included."""
+        self._date_listings()
         self.harvest.tables = {
             name: pa.concat_tables(parts) if parts else empty_arrow(RAW_TABLES[name])
             for name, parts in self._parts.items()
         }
         return self.harvest
+
+    def _date_listings(self) -> None:
+        """A listing is known when its last page has come: all its rows are of that instant."""
+        for pages in _whole_listings(self._pages):
+            page, last = pages[-1][:2]
+            for name, parts in self._parts.items():
+                places = [entry[2][name] for entry in pages]
+                if not RAW_TABLES[name].keeps_removals:
+                    continue
+                for place in places:
+                    instants = pa.array([last.fetched_at] * parts[place].num_rows, pa.timestamp("us", tz="UTC"))
+                    column = parts[place].schema.get_field_index("_extracted_at")
+                    parts[place] = parts[place].set_column(column, "_extracted_at", instants)
+                if page.may_be_empty or any(parts[place].num_rows for place in places):
+                    found = Listing(page.scope, last.fetched_at, last.sha256)
+                    self.harvest.listings.setdefault(name, []).append(found)
+
+
+_Pages = list[tuple[Page, Exchange, dict[str, int]]]
+"""Pages with their answers and where their rows stand among the parts of each table."""
+
+
+def _whole_listings(pages: _Pages) -> Iterator[_Pages]:
+    """Runs of pages 1, 2, ... to the last of one scope and edition; a listing with a hole in it is none.
+
+    By instant and number, because an archive keeps pages of one instant in no order.
+    """
+    begun: dict[str, _Pages] = {}
+    for entry in sorted(pages, key=lambda entry: (entry[1].fetched_at, entry[0].number)):
+        page = entry[0]
+        so_far = begun.pop(page.scope, [])
+        if page.number == 1:
+            so_far = [entry]
+        elif so_far and replace(so_far[-1][0], number=page.number) == page and page.number == len(so_far) + 1:
+            so_far.append(entry)
+        else:
+            continue
+        if page.number == page.of:
+            yield so_far
+        else:
+            begun[page.scope] = so_far
 
 
 def _same(one: Request, other: Request) -> bool:
@@ -186,11 +237,16 @@ def active_providers(settings: Settings, only: tuple[str, ...] = ()) -> dict[str
     calendars = settings.inbox_dir / calendar.FOLDER
     if not (settings.api_key("calendar") or settings.calendar_base_url or any(calendars.glob("*"))):
         reasons["calendar"] = f"no calendars in {calendars}, and TIDEGAUGE_CALENDAR_API_KEY is not set"
+    if not any(settings.schedules.glob("*.yml")):
+        reasons["schedules"] = f"no schedules in {settings.schedules}"
+    if not settings.api_key("tokenomist"):
+        reasons["tokenomist"] = "TIDEGAUGE_TOKENOMIST_API_KEY is not set, and Tokenomist answers nobody without one"
     if only:
         if "fred" in only and reasons["fred"]:
             raise ConfigurationError("fred needs a key: set TIDEGAUGE_FRED_API_KEY, or ask for fredgraph instead")
-        if "ecos" in only and reasons["ecos"]:
-            raise ConfigurationError(f"ecos needs a key: {reasons['ecos']}")
+        for name in ("ecos", "tokenomist"):
+            if name in only and reasons[name]:
+                raise ConfigurationError(f"{name} needs a key: {reasons[name]}")
         reasons = {
             name: (None if name == "fredgraph" else reasons[name]) if name in only else "not asked for (--only)"
             for name in reasons

@@ -209,6 +209,30 @@ _MARTS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "time": ("no known_at lies after the build's instant", "the model reads rows of the future"),
     },
+    "unlock_pressure": {
+        "keys": (
+            "one row per day, token, source and kind",
+            "read the model's joins: a price or a supply matches twice",
+        ),
+        "values": (
+            "amounts, values and days to absorb are not negative, and no window of 90 days holds more than ten times the "
+            "circulating supply (for 99 % of rows)",
+            "a burn is counted as a release, or a linear rate is read as an amount",
+        ),
+        "windows": (
+            "what the next 7 days release is at most that of 30 days, and that at most that of 90",
+            "a window of the model starts or ends on another day than the others",
+        ),
+        "time": ("no day and no known_at lies after the build's instant", "the model reads rows of the future"),
+    },
+    "unlock_schedule_changes": {
+        "keys": ("one row per event and read", "read the model's pairing of moved events: one matches twice"),
+        "values": (
+            "an added event has nothing before, a removed one nothing after, every other one both dates",
+            "a removal is read as a version with content: read int_unlock_versions",
+        ),
+        "time": ("no known_at lies after the build's instant", "the model reads rows of the future"),
+    },
     "equity_returns": {
         "keys": ("one row per index and session", "read the model's joins: a session matches twice"),
         "values": (

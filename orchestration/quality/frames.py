@@ -341,7 +341,7 @@ _RECONCILED = {
     "schedule_within_total": """
         with events as (
             select * from raw.llama_unlock_events
-            qualify row_number() over (
+            qualify _is_removed is distinct from true and row_number() over (
                 partition by slug, timestamp, allocation_kind, recipient, ordinal order by _extracted_at desc) = 1
         ),
         amounts as (
@@ -400,6 +400,8 @@ MART_KEYS = {
     "market_cap_changes": ("index_id", "source", "day"),
     "liquidity": ("day",),
     "unlocks": ("event_id", "source"),
+    "unlock_pressure": ("day", "token_id", "source", "kind"),
+    "unlock_schedule_changes": ("event_id", "seen_at"),
     "equity_returns": ("index_id", "session_date"),
     "events": ("event_id",),
 }
@@ -409,6 +411,7 @@ _MART_DAYS = {
     "market_cap_totals": "day",
     "market_cap_changes": "day",
     "liquidity": "day",
+    "unlock_pressure": "day",
     "equity_returns": "session_date",
 }
 _MART_VALUES = {
@@ -448,6 +451,19 @@ _MART_VALUES = {
         abs(net_liquidity_week_average_usd - (fed_assets_usd - tga_week_average_usd - rrp_usd))
             as week_average_difference""",
     "unlocks": "amount_tokens, circulating_pct, max_supply_pct",
+    "unlock_pressure": """
+        least(amount_7d_tokens, value_7d_usd, share_7d_pct, days_to_absorb_7d) as lowest, share_90d_pct,
+        -- A hair of rounding aside; TOTAL has values only.
+        least(
+            amount_30d_tokens * (1 + 1e-9) - amount_7d_tokens, amount_90d_tokens * (1 + 1e-9) - amount_30d_tokens,
+            value_30d_usd * (1 + 1e-9) - value_7d_usd, value_90d_usd * (1 + 1e-9) - value_30d_usd
+        ) as nesting""",
+    "unlock_schedule_changes": """
+        case change
+            when 'added' then new_unlock_at is not null and old_unlock_at is null and old_amount_tokens is null
+            when 'removed' then old_unlock_at is not null and new_unlock_at is null and new_amount_tokens is null
+            else old_unlock_at is not null and new_unlock_at is not null
+        end::integer as is_told""",
     "equity_returns": "close_local, close_usd, log_return, abs(log_return) as move",
     "events": """
         date_diff('day', start_date, end_date)::double as length_days,

@@ -369,6 +369,14 @@ _MART_RULES: dict[str, dict[str, list[Rule]]] = {
             Between("max_supply", "max_supply_pct", minimum=-105, maximum=105),
         ]
     },
+    "unlock_pressure": {
+        "values": [
+            Between("not_negative", "lowest", minimum=0),
+            Between("share", "share_90d_pct", maximum=1000, mostly=0.99),
+        ],
+        "windows": [Between("nested", "nesting", minimum=0)],
+    },
+    "unlock_schedule_changes": {"values": [Between("told", "is_told", minimum=1)]},
     "equity_returns": {"values": [Between("close", "close_local", minimum=0.01), Between("move", "move", maximum=0.3)]},
     "events": {
         "values": [

@@ -1,7 +1,8 @@
 """Raw tables: created from their declared shape, filled by whole loads, never updated.
 
 A row is written only when it differs from the version before it in time, so reading a window twice adds nothing and a
-provider's silent revision is kept beside the old value. Rows that cannot be used go to raw.quarantine with their reason.
+provider's silent revision is kept beside the old value. What a whole listing of its scope no longer names becomes a
+version marked `_is_removed`. Rows that cannot be used go to raw.quarantine with their reason.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datetime import date, datetime
 import duckdb
 import pyarrow as pa
 
-from orchestration.catalog.tables import RAW_TABLES, Column, RawTable
+from orchestration.catalog.tables import RAW_TABLES, Column, Listing, RawTable
 
 BOOKKEEPING = """
 create schema if not exists raw;
@@ -33,11 +34,12 @@ create table if not exists raw.quarantine (
 
 @dataclass(frozen=True)
 class Batch:
-    """What one provider brought for one raw table."""
+    """What one provider brought for one raw table; `listings` are the scopes of the table it listed whole."""
 
     table: RawTable
     rows: pa.Table
     drift: Sequence[str] = ()
+    listings: Sequence[Listing] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,13 @@ def create_tables(con: duckdb.DuckDBPyConnection) -> None:
             f"create table if not exists raw.{_q(table.name)} ({columns}, _extracted_at timestamptz, "
             "_response_sha256 varchar, _run_id varchar)"
         )
+        # A home that is older than a column gets it: its rows have no value there.
+        held = {row[0] for row in con.execute(f"describe raw.{_q(table.name)}").fetchall()}
+        for name in table.column_names:
+            if name not in held:
+                con.execute(f"alter table raw.{_q(table.name)} add column {_q(name)} varchar")
+        if table.keeps_removals and "_is_removed" not in held:
+            con.execute(f"alter table raw.{_q(table.name)} add column _is_removed boolean")
 
 
 def load(con: duckdb.DuckDBPyConnection, load: Load, batches: Sequence[Batch]) -> list[Loaded]:
@@ -113,6 +122,7 @@ def _load_one(con: duckdb.DuckDBPyConnection, load: Load, batch: Batch) -> Loade
         content = "row(1)"
     # Copies of one row may differ in what makes no version; which of them is kept must not depend on their order.
     ties = ", ".join(["_response_sha256", "_extra", *(_q(c.name) for c in table.columns if not c.versioned)])
+    removed, marker = ("coalesce(_is_removed, false)", ", _is_removed") if table.keeps_removals else ("false", "")
     con.register("arrived", batch.rows)
     con.execute(
         f"""
@@ -146,20 +156,28 @@ def _load_one(con: duckdb.DuckDBPyConnection, load: Load, batch: Batch) -> Loade
         """,
         {"load_id": load_id, "dataset": table.name, "run_id": load.run_id},
     )
+    _find_removed(con, batch)
     con.execute(
         f"""
         create or replace temp table versions as
-        with history as (
-            select {served}, _extra, _extracted_at, _response_sha256, false as is_incoming
-            from {name} semi join (select distinct {key} from incoming where reason is null) as touched using ({key})
+        with touched as (
+            select {key} from incoming where reason is null
+            union
+            select {key} from removed
+        ),
+        history as (
+            select {served}, _extra, _extracted_at, _response_sha256, {removed} as _is_removed, false as is_incoming
+            from {name} semi join touched using ({key})
             union all
-            select {served}, _extra, _extracted_at, _response_sha256, true from incoming where reason is null
+            select {served}, _extra, _extracted_at, _response_sha256, false, true from incoming where reason is null
+            union all by name
+            select *, true as _is_removed, true as is_incoming from removed
         ),
         compared as (
             select
                 *,
                 row_number() over story = 1 as is_first,
-                {content} is distinct from lag({content}) over story as is_different
+                row(_is_removed, {content}) is distinct from lag(row(_is_removed, {content})) over story as is_different
             from history
             window story as (partition by {key} order by _extracted_at, is_incoming, {ties})
         )
@@ -169,14 +187,15 @@ def _load_one(con: duckdb.DuckDBPyConnection, load: Load, batch: Batch) -> Loade
     con.execute(
         f"""
         insert into {name} by name
-        select {served}, _extra, _extracted_at, _response_sha256, $run_id as _run_id from versions
+        select {served}, _extra, _extracted_at, _response_sha256, $run_id as _run_id {marker}
+        from versions
         order by {key}, _extracted_at
         """,
         {"run_id": load.run_id},
     )
     seen, quarantined = _one(con, "select count(*), count(reason) from incoming")
     new, changed = _one(con, "select count(*) filter (is_first), count(*) filter (not is_first) from versions")
-    con.execute("drop table incoming; drop table versions")
+    con.execute("drop table incoming; drop table removed; drop table versions")
     con.execute(
         "insert into raw.loads values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         [
@@ -197,6 +216,52 @@ def _load_one(con: duckdb.DuckDBPyConnection, load: Load, batch: Batch) -> Loade
         ],
     )
     return Loaded(load_id, table.name, seen, new, changed, quarantined)
+
+
+def _find_removed(con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """Table `removed`: keys held before a whole listing of their scope that the listing does not name.
+
+    A listing with a refused row proves nothing: what was refused may have been the row that seems to be missing.
+    """
+    table, key = batch.table, [_q(column) for column in batch.table.key]
+    keys = ", ".join(key)
+    if not (table.keeps_removals and batch.listings):
+        con.execute(
+            f"create or replace temp table removed as select {keys}, _extracted_at, _response_sha256 from incoming where false"
+        )
+        return
+    listed = [(each.scope, each.at, each.sha256) for each in batch.listings]
+    con.register("listed", pa.table(list(map(list, zip(*listed, strict=True))), ["scope", "listed_at", "sha256"]))
+    scope = _q(table.complete_per) if table.complete_per else "''"
+    con.execute(
+        f"""
+        create or replace temp table removed as
+        with whole as (
+            select * from listed
+            where not exists (
+                select 1 from incoming
+                where {scope} = listed.scope and _extracted_at = listed.listed_at and reason is not null
+            )
+        ),
+        held as (
+            select {keys}, min(_extracted_at) as since
+            from (
+                select {keys}, _extracted_at from raw.{_q(table.name)} where not coalesce(_is_removed, false)
+                union all
+                select {keys}, _extracted_at from incoming where reason is null
+            )
+            group by {keys}
+        )
+        select {keys}, listed_at as _extracted_at, sha256 as _response_sha256
+        from held inner join whole on {scope} = whole.scope and held.since < whole.listed_at
+        where not exists (
+            select 1 from incoming
+            where {" and ".join(f"incoming.{column} = held.{column}" for column in key)}
+                and incoming._extracted_at = whole.listed_at
+        )
+        """
+    )
+    con.unregister("listed")
 
 
 def _one(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, int]:

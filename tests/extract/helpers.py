@@ -366,6 +366,55 @@ FEED = [
     {"uid": "1", "title": "A conference", "start": "2025-11-14", "end": "2025-11-16", "asset": "DOT"},
     {"uid": "2", "title": "An unlock", "start": "2025-11-29T12:00:00Z", "kind": "unlock", "url": "https://example.org"},
 ]
+# The documentation's example with a second tranche and a second allocation.
+EVENTS: dict[str, Any] = {
+    "metadata": {"queryDate": "2026-01-08T10:13:58Z", "page": 1, "pageSize": 50, "totalPages": 1, "total": 1},
+    "status": True,
+    "data": [
+        {
+            "unlockDate": "2024-09-16T13:00:00Z",
+            "tokenName": "Arbitrum",
+            "tokenSymbol": "ARB",
+            "listedMethod": "INTERNAL",
+            "dataSource": "Whitepaper",
+            "cliffUnlocks": {
+                "cliffAmount": 92645833.29999995,
+                "cliffValue": 49929711.58620228,
+                "valueToMarketCap": 2.7744266354166256,
+                "allocationBreakdown": [
+                    {
+                        "unlockDate": "2024-09-16T13:00:00Z",
+                        "allocationName": name,
+                        "standardAllocationName": group,
+                        "cliffAmount": amount,
+                        "cliffValue": 19682209.211202275,
+                        "referencePrice": 0.538931,
+                        "referencePriceUpdatedTime": "2024-08-19T07:30:24Z",
+                        "unlockPrecision": "month",
+                    }
+                    for name, group, amount in (
+                        ("Investors", "Private Investors", 36520833.29999995),
+                        ("Investors", "Private Investors", 1.5),
+                        ("Team", "Founder / Team", 56124998.5),
+                    )
+                ],
+            },
+            "latestUpdateDate": "2024-06-11T08:49:27Z",
+        }
+    ],
+}
+
+SCHEDULE = """token: hyperliquid
+source: https://example.org/paper
+read_on: 2025-11-01
+allocations:
+  - name: Team
+    group: insiders
+    basis: stated
+    precision: day
+    unlocks:
+      - {kind: cliff, at: 2025-11-29, amount: 100}
+"""
 
 SAMPLES = {
     sample.provider: sample
@@ -399,6 +448,13 @@ SAMPLES = {
             dumps(EMISSIONS),
             {"llama_unlock_events": 3, "llama_emissions": 2, "llama_protocols": 1},
             {"slug": "exampletoken"},
+        ),
+        Sample("tokenomist", dumps(EVENTS), {"tokenomist_unlock_events": 3}, {"token_id": "arbitrum"}),
+        Sample(
+            "schedules",
+            SCHEDULE.encode(),
+            {"schedules_unlocks": 1},
+            {"file": "hyperliquid.yml", "number": "1", "of": "1"},
         ),
         Sample(
             "tradingview",

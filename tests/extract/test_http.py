@@ -282,7 +282,7 @@ def test_only_yahoo_sees_a_browser_like_user_agent_and_it_still_names_us(stub: S
     caller = answered(stub, GOOD, provider="yahoo")
     caller.get(first_request("yahoo"))
     assert stub.received[0].headers["user-agent"].startswith("Mozilla/5.0 (compatible; tidegauge/")
-    others = [name for name in MODULES if name not in ("yahoo", "tradingview", "calendar")]
+    others = [name for name in MODULES if name not in ("yahoo", "tradingview", "calendar", "schedules")]
     assert all("User-Agent" not in first_request(name).headers for name in others)
 
 
@@ -330,7 +330,7 @@ def test_terminal_escapes_of_a_server_do_not_reach_the_message(stub: Stub):
 def test_a_remedy_of_the_provider_stops_the_whole_provider(stub: Stub):
     error = answered(stub, Reply(b"Upgrade", 402), provider="llama").fail()
     assert error.whole_provider
-    assert "--only" in error.remedy
+    assert "TIDEGAUGE_LLAMA_API_KEY" in error.remedy
 
 
 def test_yahoo_that_blocks_this_address_is_not_asked_for_other_symbols(stub: Stub):
@@ -369,7 +369,7 @@ def limiters(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return FakeLimiter.made
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name != "tradingview"])
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in ("tradingview", "schedules")])
 def test_every_foreign_host_has_its_rate_limit(limiters: list[Any], name: str):
     entry = catalog().provider(name)
     Client(settings(), entry)

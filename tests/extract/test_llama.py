@@ -12,7 +12,7 @@ from orchestration.catalog.tables import RAW_TABLES
 from orchestration.extract import llama
 from orchestration.extract.base import to_arrow
 from orchestration.extract.errors import PayloadError
-from tests.extract.helpers import EMISSIONS, SAMPLES, dumps, exchange, parsed, plan
+from tests.extract.helpers import EMISSIONS, SAMPLES, catalog, dumps, exchange, parsed, plan, settings
 
 
 def tables(body: dict[str, Any]):
@@ -58,6 +58,55 @@ def test_the_token_has_its_own_line():
     assert not unknown
 
 
+def test_sections_that_are_no_fixed_schedule_are_named():
+    body = copy.deepcopy(EMISSIONS)
+    assert tables(body)["llama_protocols"][0]["dynamic_sections"] is None
+    documented = body["documentedData"]["data"][0]
+    body["realTimeData"] = {"data": [documented, {"label": "Rewards", "data": [{"timestamp": 1700000000}]}]}
+    body["metadata"]["incompleteSections"] = [{"key": "Farming", "lastRecord": 1700000000}]
+    assert tables(body)["llama_protocols"][0]["dynamic_sections"] == ["Farming", "Rewards"]
+
+
+PRO = settings(llama_api_key="llama-canary-0123456789")
+
+
+def pro(body: Any):
+    return parsed(exchange("llama", dumps(body), slug="exampletoken", api="pro"))
+
+
+def test_with_a_key_the_paid_api_is_asked_and_the_key_is_only_in_what_is_sent():
+    request = next(llama.requests(plan("llama", PRO, slugs=("sei",))))
+    assert request.path == "/{key}/api/emission/sei"
+    assert request.filled_path == "/llama-canary-0123456789/api/emission/sei"
+    assert (request.host, catalog().provider("llama").hosts) == ("paid", {"paid": "https://pro-api.llama.fi"})
+    free = next(llama.requests(plan("llama", slugs=("sei",))))
+    assert (free.path, free.filled_path, free.host, free.secrets) == (
+        "/emissions/sei",
+        "/emissions/sei",
+        "",
+        frozenset(),
+    )
+
+
+@pytest.mark.parametrize("inner", [EMISSIONS, json.dumps(EMISSIONS)], ids=["object", "string of JSON"])
+def test_the_paid_body_holds_the_same_file(inner: Any):
+    assert pro({"body": inner, "lastModified": "2025-07-18T13:30:56.000Z"}) == tables(EMISSIONS)
+
+
+def test_the_paid_file_may_have_no_events():
+    """As in the provider's documented example."""
+    metadata = {name: value for name, value in EMISSIONS["metadata"].items() if name != "unlockEvents"}
+    found = pro({"body": {**EMISSIONS, "metadata": metadata}})
+    assert found["llama_unlock_events"] == []
+    assert len(found["llama_emissions"]) == 2
+
+
+@pytest.mark.parametrize("answer", [{}, {"body": None}, {"body": "{"}, {"body": "<html>"}, {"body": ""}])
+def test_a_paid_answer_without_its_body_is_refused(answer: Any):
+    with pytest.raises(PayloadError):
+        pro(answer)
+
+
 def test_a_token_without_supply_metrics_or_events_is_accepted():
     body = {**EMISSIONS, "supplyMetrics": None, "metadata": {"unlockEvents": []}}
     found = tables(body)
@@ -92,7 +141,14 @@ def test_a_slug_that_is_no_plain_name_never_becomes_a_path(slug: str):
 
 
 @pytest.mark.parametrize(
-    ("status", "word", "whole"), [(402, "--only", True), (403, "slug", False), (404, "slug", False)]
+    ("status", "word", "whole"),
+    [
+        (401, "TIDEGAUGE_LLAMA_API_KEY", True),
+        (402, "set TIDEGAUGE_LLAMA_API_KEY to a key", True),
+        (402, "go without", True),
+        (403, "slug", False),
+        (404, "slug", False),
+    ],
 )
 def test_its_own_answers_have_a_remedy(status: int, word: str, whole: bool):
     known = llama.explain(status, "")

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -36,6 +36,7 @@ CANARY = {
     "coinmarketcap": "canary00-0123-4567-89ab-cdef01234567",
     # In the path.
     "ecos": "CANARYKEY/0123456789AB",
+    "llama": "llama-canary+0123/456789",
 }
 
 ECHO = {
@@ -44,14 +45,18 @@ ECHO = {
     "calendar": b'{"message":"API key %s is not known."}',
     "coinmarketcap": b'{"status":{"error_code":1001,"error_message":"API key %s is not known."}}',
     "ecos": b'{"RESULT":{"CODE":"INFO-100","MESSAGE":"API key %s is not known."}}',
+    "llama": b'{"message":"Key %s has no plan: upgrade"}',
 }
+
+
+GOOD = {name: sample.body for name, sample in SAMPLES.items()} | {"llama": b'{"body": %s}' % SAMPLES["llama"].body}
 
 
 def steps(provider: str) -> dict[str, Step]:
     key = CANARY[provider].encode()
     echo = ECHO[provider] % key
     return {
-        "good": Reply(SAMPLES[provider].body),
+        "good": Reply(GOOD[provider]),
         "refused key, echoed": Reply(echo, 400),
         "refused key, echoed across the cut": Reply(b'{"message":"' + b"x" * 185 + key + b'"}', 401),
         "busy, echoed": Reply(echo, 429),
@@ -65,7 +70,8 @@ def steps(provider: str) -> dict[str, Step]:
         "malformed headers": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno colon here\r\nX: y\r\n\r\n{}"),
         "too large": Reply(b" " * 5001),
         "web page": Reply(PAGE_OF_HTML),
-        "kept headers, echoed": Reply(SAMPLES[provider].body, headers={"ETag": CANARY[provider]}),
+        "kept headers, echoed": Reply(GOOD[provider], headers={"ETag": CANARY[provider]}),
+        "path, echoed": Reply(b"no such page: /" + quote(CANARY[provider], safe="").encode(), 404),
     }
 
 
@@ -79,7 +85,8 @@ def keyed(provider: str, url: str) -> Settings:
 
 def run(provider: str, url: str) -> Harvest:
     given = keyed(provider, url)
-    entry = catalog().provider(provider).model_copy(update={"series": catalog().series_of(provider)[:3]})
+    few_of_each = {"series": catalog().series_of(provider)[:3], "slugs": catalog().provider(provider).slugs[:1]}
+    entry = catalog().provider(provider).model_copy(update=few_of_each)
     few = catalog().model_copy(update={"providers": {provider: entry}})
     (harvest,) = harvest_live(few, given, lambda p, k: WINDOW, {provider: None}, Progress())
     return harvest
@@ -154,7 +161,7 @@ def test_reprs_show_no_key(provider: str):
 
 @pytest.mark.parametrize("provider", CANARY)
 def test_a_request_read_back_from_the_archive_has_no_key_and_parses(stub: Stub, tmp_path: Path, provider: str):
-    stub.script(Reply(SAMPLES[provider].body))
+    stub.script(Reply(GOOD[provider]))
     run(provider, stub.url)
     exchanges = list(Archive(tmp_path / "home" / "archive").read())
     assert exchanges

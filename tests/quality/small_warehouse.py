@@ -250,6 +250,23 @@ def fill_marts(con: duckdb.DuckDBPyConnection) -> None:
             case n when 0 then 3.75 end::double as target_lower_pct, case n when 0 then 4 end::double as target_upper_pct,
             timestamptz '2025-01-01 00:00:00+00' as announced_at, timestamptz '2025-11-12 00:00:00+00' as known_at
         from range(9) as t (n)
+        create table marts.unlock_pressure as
+        select day::date as day, token_id, 'defillama' as source, 'cliff' as kind, 7::double as amount_7d_tokens,
+            30::double as amount_30d_tokens, 90::double as amount_90d_tokens, 70::double as value_7d_usd,
+            300::double as value_30d_usd, 900::double as value_90d_usd, 1::double as share_7d_pct,
+            9::double as share_90d_pct, 2::double as days_to_absorb_7d, (day + interval 1 day)::timestamptz as known_at
+        from (select unnest(generate_series(date '2025-11-01', date '2025-11-11', interval 1 day)) as day),
+            (values ('hyperliquid'), ('TOTAL')) as tokens (token_id)
+        """
+    )
+    con.execute(
+        """
+        create table marts.unlock_schedule_changes as
+        select 'e' || n as event_id, 'changed' as change, timestamptz '2025-11-29 00:00:00+00' as old_unlock_at,
+            timestamptz '2025-11-29 00:00:00+00' as new_unlock_at, 1::double as old_amount_tokens,
+            2::double as new_amount_tokens, null::double as old_rate_tokens_per_day,
+            null::double as new_rate_tokens_per_day, timestamptz '2025-11-01 00:00:00+00' as seen_at,
+            timestamptz '2025-11-01 00:00:00+00' as known_at from range(5) as t (n)
         """
     )
     con.execute(

@@ -144,6 +144,30 @@ TRIPS: dict[str, tuple[str, set[str]]] = {
         {"events.time"},
     ),
     "a calendar event twice": ("insert into marts.events select * from marts.events limit 1", {"events.keys"}),
+    "a negative pressure": (
+        "update marts.unlock_pressure set amount_7d_tokens = -1 where token_id = 'TOTAL' and day = '2025-11-03'",
+        {"unlock_pressure.values"},
+    ),
+    "a week that releases more than its month": (
+        "update marts.unlock_pressure set value_7d_usd = 301 where token_id = 'TOTAL' and day = '2025-11-03'",
+        {"unlock_pressure.windows"},
+    ),
+    "a token's pressure twice": (
+        "insert into marts.unlock_pressure select * from marts.unlock_pressure limit 1",
+        {"unlock_pressure.keys"},
+    ),
+    "a pressure of tomorrow": (
+        "update marts.unlock_pressure set day = '2025-11-13' where day = '2025-11-11'",
+        {"unlock_pressure.time"},
+    ),
+    "an added event with a past": (
+        "update marts.unlock_schedule_changes set change = 'added' where event_id = 'e1'",
+        {"unlock_schedule_changes.values"},
+    ),
+    "a change of a schedule known tomorrow": (
+        "update marts.unlock_schedule_changes set known_at = timestamptz '2025-11-14 00:00:00+00' where event_id = 'e1'",
+        {"unlock_schedule_changes.time"},
+    ),
     "an event twice": ("insert into marts.unlocks select * from marts.unlocks limit 1", {"unlocks.keys"}),
 }
 

@@ -271,3 +271,13 @@ def test_a_gate_that_cannot_be_evaluated_raises(con: Any) -> None:
 
     with pytest.raises(GateError, match="raw gate could not be evaluated: CatalogException"):
         evaluate_raw_gate(con, NOW)
+
+
+def test_an_event_that_was_removed_no_longer_counts_towards_the_total(con: Any) -> None:
+    later = "timestamptz '2025-11-12 21:10:00+00'"
+    con.execute("update raw.llama_unlock_events set amount = '150' where allocation_kind = 'cliff'")
+    con.execute(
+        "insert into raw.llama_unlock_events by name select slug, timestamp, allocation_kind, recipient, ordinal, "
+        f"{later} as _extracted_at, true as _is_removed from raw.llama_unlock_events where allocation_kind = 'cliff'"
+    )
+    assert failed(evaluate_raw_gate(con, NOW)) == {}

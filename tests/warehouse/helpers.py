@@ -93,6 +93,31 @@ GOOD: dict[str, dict[str, str | None]] = {
         "amount": "9916667",
     },
     "llama_emissions": {"slug": "hyperliquid", "label": "Team", "timestamp": "1764374400", "unlocked": "325581.4"},
+    "tokenomist_unlock_events": {
+        "token_id": "hyperliquid",
+        "unlockDate": "2025-11-29T07:30:00Z",
+        "allocationName": "Core Contributors",
+        "ordinal": "0",
+        "cliffAmount": "9916667",
+        "referencePrice": "38.5",
+        "queryDate": "2025-11-12T21:59:00Z",
+    },
+    "schedules_unlocks": {
+        "token": "hyperliquid",
+        "allocation": "Core contributors",
+        "kind": "steps",
+        "unlock_at": "2025-11-29T00:00:00Z",
+        "ordinal": "0",
+        "amount": "9916667",
+        "file_name": "hyperliquid.yml",
+    },
+    "calendar_events": {
+        "calendar": "mine",
+        "uid": "1",
+        "title": "A conference",
+        "start_date": "2025-11-14",
+        "file_name": "mine.csv",
+    },
     "tradingview_bars": {"symbol": "CRYPTOCAP:TOTAL", "time": "1762905600", "close": "3.4e12", "file_name": "a.csv"},
 }
 

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from orchestration.catalog.tables import RAW_TABLES
+from orchestration.catalog.tables import RAW_TABLES, Listing
 from orchestration.warehouse import raw
 
 from .helpers import (
@@ -120,8 +120,10 @@ def test_a_column_that_changes_with_every_answer_makes_no_version(con: Con, name
 def test_the_unversioned_columns_are_the_ones_we_mean() -> None:
     found = {c.name for table in RAW_TABLES.values() for c in table.columns if not c.versioned}
     assert found == {
-        *("realtime_start", "realtime_end", "totalMintedUSD", "totalBridgedToUSD", "file_name"),
         "max_time",
+        *("realtime_start", "realtime_end", "totalMintedUSD", "totalBridgedToUSD", "file_name", "read_on"),
+        *("cliffValue", "referencePrice", "referencePriceUpdatedTime", "eventCliffAmount", "eventCliffValue"),
+        *("valueToMarketCap", "committedClaim", "latestUpdateDate", "queryDate"),
     }
 
 
@@ -382,7 +384,8 @@ def test_every_raw_table_exists_from_the_start_and_creating_again_keeps_its_rows
     assert everything(con) == before
     for table in RAW_TABLES.values():
         found = [row[0] for row in con.execute(f'describe raw."{table.name}"').fetchall()]
-        assert found == [*table.column_names, "_extra", "_extracted_at", "_response_sha256", "_run_id"]
+        marker = ["_is_removed"] if table.keeps_removals else []
+        assert found == [*table.column_names, "_extra", "_extracted_at", "_response_sha256", "_run_id", *marker]
 
 
 # ------------------------------------------------------------------ order
@@ -443,3 +446,110 @@ def test_content_depends_neither_on_the_order_of_rows_nor_on_how_they_are_cut_in
     assert loaded(at_once * 2) == day_by_day
     assert len(day_by_day[FRED]) > 36
     assert day_by_day["quarantine"]
+
+
+# ------------------------------------------------------------------ what a whole listing no longer names
+
+
+def listed(*keys: str, at: float, whole: bool = True, **change: str | None) -> raw.Batch:
+    """A listing of the token's events, one per timestamp."""
+    rows = [GOOD[UNLOCKS] | {"timestamp": key} | change for key in keys]
+    answers = [(row, hours(at), f"answer {at}") for row in rows]
+    found = [Listing("hyperliquid", hours(at), f"answer {at}")] if whole else []
+    return raw.Batch(RAW_TABLES[UNLOCKS], arrow(UNLOCKS, answers), listings=found)
+
+
+def story(con: Con) -> list[tuple[str, float, bool]]:
+    """Timestamp, hour and whether it is a removal, in order."""
+    found = con.execute(
+        "select timestamp, _extracted_at, coalesce(_is_removed, false) from raw.llama_unlock_events order by 2, 1"
+    ).fetchall()
+    return [(key, (at - AT).total_seconds() / 3600, removed) for key, at, removed in found]
+
+
+def test_a_key_that_a_whole_listing_lacks_becomes_a_removal_once(con: Con) -> None:
+    load(con, listed("1", "2", at=0))
+    assert counts(load(con, listed("1", at=1))[0]) == (1, 0, 1, 0)
+    assert counts(load(con, listed("1", at=2))[0]) == (1, 0, 0, 0)
+    assert story(con) == [("1", 0, False), ("2", 0, False), ("2", 1, True)]
+    removal = con.execute(
+        "select slug, recipient, ordinal, amount, _response_sha256 from raw.llama_unlock_events where _is_removed"
+    ).fetchall()
+    assert removal == [("hyperliquid", "Core Contributors", "0", None, "answer 1")]
+    assert_loads_add_up(con)
+
+
+def test_a_removed_key_that_returns_is_a_version_even_with_its_old_content(con: Con) -> None:
+    for hour, keys in enumerate([("1", "2"), ("1",), ("1", "2"), ("1", "2")]):
+        load(con, listed(*keys, at=hour))
+    assert story(con) == [("1", 0, False), ("2", 0, False), ("2", 1, True), ("2", 2, False)]
+    assert_loads_add_up(con)
+
+
+def test_an_answer_that_is_not_whole_removes_nothing(con: Con) -> None:
+    load(con, listed("1", "2", at=0))
+    load(con, listed("1", at=1, whole=False))
+    assert story(con) == [("1", 0, False), ("2", 0, False)]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"amount": "NaN"}, {"timestamp": "soon"}, {"recipient": None}], ids=["number", "time", "key"]
+)
+def test_a_listing_with_a_refused_row_removes_nothing(con: Con, bad: dict[str, str | None]) -> None:
+    load(con, listed("1", "2", at=0))
+    broken = [(GOOD[UNLOCKS] | {"timestamp": "1"} | bad, hours(1), "answer")]
+    load(
+        con,
+        raw.Batch(RAW_TABLES[UNLOCKS], arrow(UNLOCKS, broken), (), [Listing("hyperliquid", hours(1), "a")]),
+    )
+    assert story(con) == [("1", 0, False), ("2", 0, False)]
+
+
+def test_another_token_is_left_alone(con: Con) -> None:
+    load(con, listed("1", at=0), run_id="a")
+    load(con, listed("9", at=0, slug="aptos", whole=False))
+    load(con, listed("2", at=1))
+    assert story(con) == [("1", 0, False), ("9", 0, False), ("1", 1, True), ("2", 1, False)]
+
+
+def test_a_listing_that_is_older_than_a_key_says_nothing_about_it(con: Con) -> None:
+    load(con, listed("1", "2", at=2))
+    load(con, listed("1", at=1))
+    assert ("2", 1, True) not in story(con)
+
+
+def test_an_empty_listing_removes_all_its_keys(con: Con) -> None:
+    load(con, listed("1", "2", at=0))
+    load(con, listed(at=1))
+    assert [entry for entry in story(con) if entry[2]] == [("1", 1, True), ("2", 1, True)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_removals_do_not_depend_on_how_listings_are_cut_into_loads(seed: int) -> None:
+    rng = random.Random(seed)
+    reads = [listed(*rng.sample("123456", rng.randint(1, 6)), at=hour, amount=rng.choice("12")) for hour in range(8)]
+
+    def content_of(batches: list[raw.Batch]) -> list[tuple[Any, ...]]:
+        with duckdb.connect() as con:
+            con.execute("set TimeZone = 'UTC'")
+            raw.create_tables(con)
+            for each in batches:
+                load(con, each)
+            assert_loads_add_up(con)
+            return content(con, UNLOCKS)
+
+    rows = pa.concat_tables([each.rows for each in reads])
+    at_once = raw.Batch(RAW_TABLES[UNLOCKS], rows, listings=[one for each in reads for one in each.listings])
+    one_by_one = content_of(reads)
+    assert content_of([at_once]) == one_by_one
+    assert content_of([at_once, at_once]) == one_by_one
+    assert any(row[-1] for row in one_by_one)
+
+
+def test_a_home_older_than_a_column_gets_it(con: Con) -> None:
+    load_row(con, UNLOCKS)
+    con.execute("alter table raw.llama_unlock_events drop column _is_removed")
+    con.execute("alter table raw.llama_protocols drop column dynamic_sections")
+    raw.create_tables(con)
+    assert counts(load_row(con, UNLOCKS, at=hours(1))) == (1, 0, 0, 0)
+    assert "dynamic_sections" in [row[0] for row in con.execute("describe raw.llama_protocols").fetchall()]

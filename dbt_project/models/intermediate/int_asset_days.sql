@@ -62,8 +62,11 @@ coinmetrics_days as (
         period_date as day,
         price_usd,
         supply_tokens,
+        cast(null as double) as total_supply_tokens,
         cast(null as double) as max_supply_tokens,
         market_cap_usd,
+        cast(null as double) as average_volume_tokens,
+        cast(null as bigint) as volume_days,
         {{ utc_midnight('period_date + 1') }} as priced_at,
         known_at
     from coinmetrics_known
@@ -80,8 +83,10 @@ coingecko_known as (
         snapshot_at,
         price_usd,
         circulating_supply_tokens,
+        total_supply_tokens,
         max_supply_tokens,
         market_cap_usd,
+        volume_usd,
         version,
         case when version = 1 then least(snapshot_at, extracted_at) else extracted_at end as known_at
     from {{ ref('stg_coingecko__markets') }}
@@ -97,8 +102,10 @@ coingecko_days as (
         period_date as day,
         price_usd,
         circulating_supply_tokens as supply_tokens,
+        total_supply_tokens,
         max_supply_tokens,
         market_cap_usd,
+        volume_usd / nullif(price_usd, 0) as volume_tokens,
         snapshot_at as priced_at,
         known_at
     from coingecko_known
@@ -147,13 +154,40 @@ coingecko_history_days as (
         period_date as day,
         price_usd,
         cast(null as double) as supply_tokens,
+        cast(null as double) as total_supply_tokens,
         cast(null as double) as max_supply_tokens,
         market_cap_usd,
+        cast(null as double) as average_volume_tokens,
+        cast(null as bigint) as volume_days,
         {{ utc_midnight('period_date + 1') }} as priced_at,
         known_at
     from coingecko_history_known
     where {{ known_as_of() }}
     qualify row_number() over (partition by coingecko_id, period_date order by version desc) = 1
+),
+
+-- The mean of the days observed among the last 30; how many those are stands beside it.
+coingecko_volumes as (
+    select
+        source,
+        provider,
+        provider_asset_id,
+        name,
+        symbol,
+        day,
+        price_usd,
+        supply_tokens,
+        total_supply_tokens,
+        max_supply_tokens,
+        market_cap_usd,
+        avg(volume_tokens) over month_to_day as average_volume_tokens,
+        count(volume_tokens) over month_to_day as volume_days,
+        priced_at,
+        known_at
+    from coingecko_days
+    window month_to_day as (
+        partition by provider_asset_id order by day range between interval 29 day preceding and current row
+    )
 ),
 
 asset_days as (
@@ -166,8 +200,11 @@ asset_days as (
         day,
         price_usd,
         supply_tokens,
+        total_supply_tokens,
         max_supply_tokens,
         market_cap_usd,
+        average_volume_tokens,
+        volume_days,
         priced_at,
         known_at
     from coinmetrics_days
@@ -181,11 +218,14 @@ asset_days as (
         day,
         price_usd,
         supply_tokens,
+        total_supply_tokens,
         max_supply_tokens,
         market_cap_usd,
+        average_volume_tokens,
+        volume_days,
         priced_at,
         known_at
-    from coingecko_days
+    from coingecko_volumes
     union all
     select
         source,
@@ -196,8 +236,11 @@ asset_days as (
         day,
         price_usd,
         supply_tokens,
+        total_supply_tokens,
         max_supply_tokens,
         market_cap_usd,
+        average_volume_tokens,
+        volume_days,
         priced_at,
         known_at
     from coingecko_history_days
@@ -214,8 +257,11 @@ select
     asset_days.day,
     asset_days.price_usd,
     asset_days.supply_tokens,
+    asset_days.total_supply_tokens,
     asset_days.max_supply_tokens,
     asset_days.market_cap_usd,
+    asset_days.average_volume_tokens,
+    asset_days.volume_days,
     asset_days.priced_at,
     asset_days.known_at
 from asset_days

@@ -41,11 +41,13 @@ unlisted_with_prices as (
 unlisted_with_unlocks as (
     select
         unlocks.token_id as asset_id,
-        min(unlocks.source_token_id) as llama_slug,
+        min(unlocks.source_token_id) filter (where unlocks.source = 'defillama') as llama_slug,
         min(protocols.name) as name
     from {{ ref('unlocks') }} as unlocks
     left join {{ ref('stg_llama__protocols') }} as protocols
-        on unlocks.source_token_id = protocols.slug
+        on
+            unlocks.source = 'defillama'
+            and unlocks.source_token_id = protocols.slug
     where unlocks.token_id not in (select listed.asset_id from listed)
     group by unlocks.token_id
 )

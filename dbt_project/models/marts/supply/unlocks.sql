@@ -9,12 +9,14 @@ with tokens as (
             'llama:' || protocols.slug
         ) as token_id,
         protocols.max_supply_tokens,
+        protocols.dynamic_sections,
         {{ utc_date('protocols.extracted_at') }} as max_supply_day
     from (
         select
             slug,
             coingecko_id,
             max_supply_tokens,
+            dynamic_sections,
             extracted_at
         from {{ ref('stg_llama__protocols') }}
         where {{ known_as_of('extracted_at') }}
@@ -38,8 +40,16 @@ clock as (
 events as (
     select
         segments.event_id,
-        coalesce(tokens.token_id, listed.asset_id, 'llama:' || segments.slug) as token_id,
-        segments.slug,
+        case segments.source
+            when 'schedules' then segments.source_token_id
+            else coalesce(
+                tokens.token_id,
+                listed.asset_id,
+                case segments.source when 'defillama' then 'llama' else segments.source end || ':' || segments.source_token_id
+            )
+        end as token_id,
+        segments.source,
+        segments.source_token_id,
         segments.kind,
         segments.allocation_group,
         segments.recipient,
@@ -48,6 +58,13 @@ events as (
         segments.ends_at,
         segments.amount_tokens,
         segments.rate_tokens_per_day,
+        segments.unlock_precision,
+        segments.basis,
+        coalesce(list_contains(tokens.dynamic_sections, segments.recipient), false) as is_dynamic,
+        segments.reference_price_usd,
+        segments.reference_priced_at,
+        segments.queried_at,
+        segments.source_url,
         tokens.max_supply_tokens,
         tokens.max_supply_day,
         segments.first_seen_at,
@@ -58,11 +75,13 @@ events as (
     from {{ ref('int_unlock_segments') }} as segments
     cross join clock
     left join tokens
-        on segments.slug = tokens.slug
+        on
+            segments.source = 'defillama'
+            and segments.source_token_id = tokens.slug
     left join {{ source('catalog', 'asset_ids') }} as listed
         on
-            listed.provider = 'llama'
-            and segments.slug = listed.provider_asset_id
+            listed.provider = case segments.source when 'defillama' then 'llama' else segments.source end
+            and segments.source_token_id = listed.provider_asset_id
 ),
 
 prices as (
@@ -78,7 +97,9 @@ circulating_supplies as (
     select
         asset_id,
         day,
-        supply_tokens
+        supply_tokens,
+        total_supply_tokens,
+        case when volume_days >= {{ var('volume_min_days') }} then average_volume_tokens end as average_volume_tokens
     from {{ ref('int_asset_days') }}
     where
         source = 'coingecko'
@@ -101,7 +122,8 @@ valued as (
     select
         events.event_id,
         events.token_id,
-        events.slug,
+        events.source,
+        events.source_token_id,
         events.kind,
         events.allocation_group,
         events.recipient,
@@ -109,10 +131,25 @@ valued as (
         events.ends_at,
         events.amount_tokens,
         events.rate_tokens_per_day,
+        events.unlock_precision,
+        events.basis,
+        events.is_dynamic,
+        events.reference_price_usd,
+        events.reference_priced_at,
+        events.queried_at,
+        events.source_url,
         case
             when events.denominator_day - circulating_supplies.day <= {{ var('supply_max_age_days') }}
                 then circulating_supplies.supply_tokens
         end as circulating_tokens,
+        case
+            when events.denominator_day - circulating_supplies.day <= {{ var('supply_max_age_days') }}
+                then nullif(circulating_supplies.total_supply_tokens, 0)
+        end as outstanding_tokens,
+        case
+            when events.denominator_day - circulating_supplies.day <= {{ var('price_max_age_days') }}
+                then nullif(circulating_supplies.average_volume_tokens, 0)
+        end as average_volume_tokens,
         circulating_supplies.day as circulating_day,
         coalesce(events.max_supply_tokens, coingecko_max_supplies.max_supply_tokens) as max_supply_tokens,
         case
@@ -158,8 +195,8 @@ valued as (
 select
     event_id,
     token_id,
-    'defillama' as source,
-    slug as source_token_id,
+    source,
+    source_token_id,
     kind,
     unlock_at,
     ends_at,
@@ -167,17 +204,30 @@ select
     recipient,
     amount_tokens,
     rate_tokens_per_day,
+    unlock_precision,
+    basis,
+    is_dynamic,
     100 * amount_tokens / circulating_tokens as circulating_pct,
     case
         when circulating_tokens is not null then 'coingecko.circulating_supply@' || circulating_day
     end as circulating_denominator_id,
     circulating_tokens as circulating_denominator_tokens,
+    100 * amount_tokens / outstanding_tokens as outstanding_pct,
+    case
+        when outstanding_tokens is not null then 'coingecko.total_supply@' || circulating_day
+    end as outstanding_denominator_id,
+    outstanding_tokens as outstanding_denominator_tokens,
     100 * amount_tokens / nullif(max_supply_tokens, 0) as max_supply_pct,
     max_supply_denominator_id,
     max_supply_tokens as max_supply_denominator_tokens,
     amount_tokens * unlock_price_usd as value_at_unlock_usd,
     amount_tokens * first_seen_price_usd as value_at_first_seen_usd,
     amount_tokens * now_price_usd as value_now_usd,
+    case when amount_tokens > 0 then amount_tokens / (0.1 * average_volume_tokens) end as days_to_absorb,
+    reference_price_usd,
+    reference_priced_at,
+    queried_at,
+    source_url,
     first_seen_at,
     unlock_at < first_seen_at as is_reconstructed,
     known_at

@@ -9,6 +9,7 @@ renamed as (
         label as recipient,
         to_timestamp(cast(timestamp as bigint)) as point_at,
         cast(unlocked as double) as unlocked_tokens,
+        coalesce(_is_removed, false) as is_removed,
         _extracted_at as extracted_at
     from source
 )
@@ -18,6 +19,7 @@ select
     recipient,
     point_at,
     unlocked_tokens,
+    is_removed,
     extracted_at,
     {{ version_number(['slug', 'recipient', 'point_at']) }} as version
 from renamed

@@ -20,6 +20,7 @@ renamed as (
             to_timestamp(cast(cast(end_timestamp as double) as bigint)),
             to_timestamp(cast(timestamp as bigint) + cast(rate_duration_days as double) * 86400)
         ) as rate_ends_at,
+        coalesce(_is_removed, false) as is_removed,
         _extracted_at as extracted_at
     from source
 )
@@ -35,6 +36,7 @@ select
     amount_tokens,
     rate_tokens_per_week,
     rate_ends_at,
+    is_removed,
     extracted_at,
     {{ version_number(['event_id']) }} as version
 from renamed
