@@ -46,7 +46,7 @@ class Archive:
         request = {
             name: value
             for name, value in asdict(exchange.request).items()
-            if name not in ("secret_params", "secret_headers")
+            if name not in ("secret_params", "secret_headers", "otherwise")
         }
         stamp = exchange.fetched_at.astimezone(UTC)
         sidecar = {

@@ -52,7 +52,8 @@ class Plan:
 class Request:
     """One GET. `label` names it in messages; `context` is what the parser needs to know and is archived with the body.
 
-    `secret_params` and `secret_headers` are sent but never shown, logged or archived.
+    `secret_params` and `secret_headers` are sent but never shown, logged or archived. `otherwise` is asked for the same
+    when this one is refused for good.
     """
 
     provider: str
@@ -65,6 +66,7 @@ class Request:
     secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     required: bool = True
     may_be_empty: bool = False
+    otherwise: Request | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

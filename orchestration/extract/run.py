@@ -27,6 +27,7 @@ from orchestration.extract import (
     fred,
     fredgraph,
     llama,
+    nyfed,
     stablecoins,
     tradingview,
     yahoo,
@@ -42,7 +43,10 @@ log = logging.getLogger(__name__)
 
 MODULES: dict[str, ModuleType] = {
     module.__name__.rsplit(".", 1)[1]: module
-    for module in (fred, fredgraph, fiscaldata, coinmetrics, coingecko, stablecoins, yahoo, cboe, llama, tradingview)
+    for module in (
+        *(fred, fredgraph, fiscaldata, nyfed, coinmetrics, coingecko, stablecoins),
+        *(yahoo, cboe, llama, tradingview),
+    )
 }
 
 GIVE_UP_AFTER = 2
@@ -273,13 +277,22 @@ def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest
 
 
 def _take(client: Client, basket: _Basket, request: Request, asked: list[Request]) -> Request | None:
-    """One good answer into the basket; returns the page after it. An answer whose next page cannot be read is a bad one."""
+    """One good answer into the basket; returns the page after it, or what is asked in place of a refused request.
+
+    An answer whose next page cannot be read is a bad one.
+    """
     judged: list[tuple[dict[str, tuple[pa.Table, set[str]]], Request | None]] = []
 
     def judge(exchange: Exchange) -> None:
         judged.append((basket.judge(exchange)[1], _following(exchange, asked)))
 
-    exchange = client.get(request, judge)
+    try:
+        exchange = client.get(request, judge)
+    except PermanentError as error:
+        if error.whole_provider or request.otherwise is None:
+            raise
+        log.info("%s; asking %s instead", error, request.otherwise.path)
+        return request.otherwise
     tables, following = judged[-1]
     basket.add(exchange, tables)
     return following

@@ -34,8 +34,11 @@ def window_starts(
     """
     newest: dict[str, dict[str | None, date]] = {}
     for provider in catalog.providers:
-        dated = [table for table in tables_of(provider) if table.period]
-        newest[provider] = dict(newest_periods(con, dated[0])) if dated else {}
+        newest[provider] = {}
+        for table in tables_of(provider):
+            for key, day in newest_periods(con, table).items():
+                # Of two tables that share a window the one that lags behind starts it.
+                newest[provider][key] = min(day, newest[provider].get(key, day))
 
     def start(provider: str, key: str | None) -> date:
         held = newest.get(provider, {}).get(key)

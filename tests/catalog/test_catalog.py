@@ -42,6 +42,7 @@ def test_series_the_marts_rest_on(catalog: Catalog) -> None:
     wanted = {f"fred.{key}" for key in [*fred.split(), "CPIAUCSL", "VIXCLS", "DTWEXBGS", "SP500"]}
     wanted |= {f"yahoo.{key}" for key in yahoo.split()} | {f"tradingview.{key}" for key in charts.split()}
     wanted |= {"fiscaldata.TGA_CLOSE", "stablecoins.total_usd", "cboe.VIX"}
+    wanted |= {f"nyfed.{key}" for key in ("RRP", "SOFR", "EFFR", "SOMA_TOTAL", "SOMA_BILLS", "SOMA_MBS")}
     others = {s.series_id for s in catalog.series if s.provider != "coinmetrics"}
     assert others == wanted
 
@@ -59,6 +60,7 @@ def test_only_stated_sources_are_required(catalog: Catalog) -> None:
     assert {s.series_id for s in catalog.series if s.required} == wanted
     assert not catalog.provider("llama").is_required
     assert not catalog.provider("tradingview").is_required
+    assert not catalog.provider("nyfed").is_required
     assert catalog.provider("coingecko").is_required
 
 
@@ -70,6 +72,7 @@ def test_only_stated_sources_are_required(catalog: Catalog) -> None:
         ("fred.WDTGAL", 983_859, 983.859e9),
         ("fiscaldata.TGA_CLOSE", 983_859, 983.859e9),
         ("fred.RRPONTSYD", 12.814, 12.814e9),
+        ("nyfed.RRP", 12_814_000_000, 12.814e9),
         ("fred.M2SL", 22_212.4, 22.2124e12),
     ],
 )

@@ -67,6 +67,7 @@ class Sample:
     body: bytes
     rows: Mapping[str, int]
     context: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
 
     @property
     def exchange(self) -> Exchange:
@@ -119,6 +120,92 @@ BALANCES = [
         ("1", "Treasury General Account (TGA) Opening Balance", "900000"),
         ("4", "Treasury General Account (TGA) Closing Balance", "901000"),
     )
+]
+
+AUCTIONS = [
+    {
+        "record_date": "2025-11-04",
+        "cusip": "912797RG4",
+        "security_type": "Bill",
+        "security_term": "4-Week",
+        "cash_management_bill_cmb": "No",
+        "inflation_index_security": "No",
+        "floating_rate": "No",
+        "announcemt_date": "2025-10-28",
+        "auction_date": "2025-10-30",
+        "issue_date": "2025-11-04",
+        "maturity_date": "2025-12-02",
+        "offering_amt": "110000000000",
+        "total_accepted": accepted,
+        "soma_accepted": soma,
+    }
+    for accepted, soma in (("114000000000", "4000000000"),)
+]
+
+UPCOMING = [
+    {
+        "record_date": "2025-11-07",
+        "security_type": "Note",
+        "security_term": "10-Year",
+        "reopening": "No",
+        "cusip": "91282CPJ4",
+        "offering_amt": "null",
+        "announcemt_date": "2025-11-05",
+        "auction_date": "2025-11-12",
+        "issue_date": "2025-11-17",
+    }
+]
+
+# 5 November 2025: the exercise of the morning and the daily operation.
+OPERATIONS = [
+    {
+        "operationId": number,
+        "auctionStatus": "Results",
+        "operationDate": "2025-11-05",
+        "settlementDate": "2025-11-05",
+        "maturityDate": "2025-11-06",
+        "operationType": "Reverse Repo",
+        "operationMethod": "Fixed Rate",
+        "termCalenderDays": 1,
+        "term": "Overnight",
+        "note": note,
+        "acceptedCpty": counterparties,
+        "totalAmtAccepted": amount,
+        "details": [{"securityType": "Treasury", "amtAccepted": amount, "percentAwardRate": 3.75}],
+    }
+    for number, note, counterparties, amount in (
+        ("RP 110525 26", "<p>This operation is a Small Value Exercise (SVE)</p>", 20, 114000000),
+        ("RP 110525 2", "", 12, 12700000000),
+    )
+]
+
+RATES = [
+    {
+        "effectiveDate": "2025-11-10",
+        "type": "SOFR",
+        "percentRate": 3.95,
+        "percentPercentile1": 3.90,
+        "percentPercentile99": 4.10,
+        "volumeInBillions": 3150,
+        "revisionIndicator": "r",
+    },
+    {"effectiveDate": "2025-11-07", "type": "SOFR", "percentRate": 3.93, "revisionIndicator": ""},
+]
+
+HOLDINGS = [
+    {
+        "asOfDate": day,
+        "mbs": "2518385276066.40",
+        "cmbs": "9153000000.00",
+        "tips": "340000000000.00",
+        "frn": blank,
+        "tipsInflationCompensation": "65000000000.00",
+        "notesbonds": "4800000000000.00",
+        "bills": "326000000000.00",
+        "agencies": "2347000000.00",
+        "total": "7977583538387.20",
+    }
+    for day, blank in (("2021-10-27", "10000000000.00"), ("2021-10-20", ""))
 ]
 
 COINS = [
@@ -252,8 +339,14 @@ EMISSIONS: dict[str, Any] = {
     "supplyMetrics": {"maxSupply": 1000},
 }
 
+
+def treasury(rows: list[Row], pages: int = 1) -> bytes:
+    """A page of Fiscal Data."""
+    return dumps({"data": rows, "meta": {"count": len(rows), "total-count": len(rows), "total-pages": pages}})
+
+
 SAMPLES = {
-    sample.provider: sample
+    sample.name or sample.provider: sample
     for sample in (
         Sample("fred", dumps(FRED), {"fred_observations": 3}, {"series_id": "WALCL"}),
         Sample(
@@ -262,10 +355,40 @@ SAMPLES = {
             {"fredgraph_observations": 3},
             {"series_id": "WALCL"},
         ),
+        Sample("fiscaldata", treasury(BALANCES), {"fiscaldata_operating_cash_balance": 2}),
         Sample(
             "fiscaldata",
-            dumps({"data": BALANCES, "meta": {"count": 2, "total-count": 2, "total-pages": 1}}),
-            {"fiscaldata_operating_cash_balance": 2},
+            treasury(AUCTIONS),
+            {"fiscaldata_auctions": 1},
+            {"table": "fiscaldata_auctions"},
+            name="fiscaldata auctions",
+        ),
+        Sample(
+            "fiscaldata",
+            treasury(UPCOMING),
+            {"fiscaldata_upcoming_auctions": 1},
+            {"table": "fiscaldata_upcoming_auctions"},
+            name="fiscaldata upcoming",
+        ),
+        Sample(
+            "nyfed",
+            dumps({"repo": {"operations": OPERATIONS}}),
+            {"nyfed_reverse_repo_operations": 2},
+            {"table": "nyfed_reverse_repo_operations", "startDate": "2025-10-01", "endDate": "2025-11-12"},
+        ),
+        Sample(
+            "nyfed",
+            dumps({"refRates": RATES}),
+            {"nyfed_reference_rates": 2},
+            {"table": "nyfed_reference_rates", "type": "SOFR"},
+            name="nyfed rates",
+        ),
+        Sample(
+            "nyfed",
+            dumps({"soma": {"summary": HOLDINGS}}),
+            {"nyfed_soma_summary": 2},
+            {"table": "nyfed_soma_summary"},
+            name="nyfed holdings",
         ),
         Sample("coinmetrics", dumps({"data": COINS}), {"coinmetrics_asset_metrics": 2}),
         Sample("coingecko", dumps(MARKETS), {"coingecko_markets": 2}),

@@ -35,14 +35,15 @@ def count(sample: Sample, body: bytes) -> int | None:
 
 
 def test_every_provider_is_covered():
-    assert set(SAMPLES) == set(MODULES)
+    assert {sample.provider for sample in SAMPLES.values()} == set(MODULES)
+    assert {table for sample in SAMPLES.values() for table in sample.rows} == set(RAW_TABLES)
 
 
 @EVERY
 def test_a_good_body_fills_the_tables_of_its_provider(sample: Sample):
     found = parsed(sample.exchange)
     assert {name: len(rows) for name, rows in found.items()} == sample.rows
-    assert set(found) == {table.name for table in tables_of(sample.provider)}
+    assert set(found) <= {table.name for table in tables_of(sample.provider)}
 
 
 @EVERY

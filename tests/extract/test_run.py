@@ -28,13 +28,19 @@ from tests.stub import Reply, Stub
 
 KEY = "abcdefghijklmnopqrstuvwxyz012345"
 HTTP = [name for name in MODULES if name != "tradingview"]
+NOT_MIRRORED = {"fiscaldata_auctions", "fiscaldata_upcoming_auctions", "nyfed_soma_summary"}
 
 
 def small(slugs: tuple[str, ...] = ("pendle",)) -> Catalog:
-    """The catalog with few series, assets and slugs."""
+    """The catalog with few series, assets and slugs, and the datasets that the mirror serves."""
     providers = {}
     for name, entry in catalog().providers.items():
-        changes = {"series": entry.series[:4], "assets": entry.assets[:3], "slugs": slugs if entry.slugs else ()}
+        changes = {
+            "series": entry.series[:4],
+            "assets": entry.assets[:3],
+            "slugs": slugs if entry.slugs else (),
+            "datasets": tuple(dataset for dataset in entry.datasets if dataset.name not in NOT_MIRRORED),
+        }
         providers[name] = entry.model_copy(update=changes)
     return catalog().model_copy(update={"providers": providers})
 
@@ -149,9 +155,10 @@ def test_every_provider_brings_its_rows(mirror: Mirror, inbox: Path, key: str | 
         if name == silent:
             assert harvest.skipped
             continue
-        assert all(counts(harvest).values()), name
+        assert {table for table, found in counts(harvest).items() if not found} <= NOT_MIRRORED, name
         if name != "tradingview":
-            assert mirror.requests_of(name) == harvest.responses == harvest.tries
+            # The mirror does not know the New York Fed's search of operations; the newest ones are asked for instead.
+            assert mirror.requests_of(name) == harvest.tries == harvest.responses + (name == "nyfed")
             assert set(harvest.fetched) == {NOW}
     series = found["fred" if key else "fredgraph"].tables["fred_observations" if key else "fredgraph_observations"]
     assert set(series["series_id"].to_pylist()) == {entry.key for entry in small().provider("fred").series}
@@ -361,7 +368,7 @@ def test_a_page_that_cannot_be_followed_is_a_failure_of_its_source(stub: Stub):
     ((error, _),) = found.failures
     assert "not built as documented (KeyError: 'total-pages')" in str(error)
     assert "orchestration/extract/fiscaldata.py" in error.remedy
-    assert counts(found) == {"fiscaldata_operating_cash_balance": 0}
+    assert not any(counts(found).values())
 
 
 def test_a_dead_host_is_given_up_and_the_rest_is_not_asked():
