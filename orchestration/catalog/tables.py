@@ -157,8 +157,8 @@ _TABLES = (
             Column("operationId"),
             Column("operationDate", "date"),
             *_text("auctionStatus"),
-            Column("settlementDate", "date", required=False, future=True),
-            Column("maturityDate", "date", required=False, future=True),
+            Column("settlementDate", "date", frozenset({""}), required=False, future=True),
+            Column("maturityDate", "date", frozenset({""}), required=False, future=True),
             *_text("operationType", "operationMethod", required=True),
             # `termCalenderDays` is the provider's own spelling.
             *_text("settlementType", "termCalenderDays", "term", "releaseTime", "closeTime", "note", "lastUpdated"),
