@@ -50,6 +50,7 @@ UNIVERSE_FIELDS = (
     *("id", "symbol", "name", "current_price", "market_cap", "market_cap_rank", "total_volume"),
     *("circulating_supply", "total_supply", "max_supply", "last_updated"),
 )
+LEFT_OUT = ("fiscaldata_auctions", "fiscaldata_upcoming_auctions")
 TGA_ROWS = (
     "Federal Reserve Account",
     "Treasury General Account (TGA)",
@@ -90,8 +91,9 @@ def _reduced(catalog: Catalog) -> Catalog:
         wanted = keep.get(name)
         series = tuple(s for s in provider.series if wanted is None or s.key in wanted)
         assets = tuple(asset for asset in provider.assets if asset in COINS)
+        datasets = tuple(dataset for dataset in provider.datasets if dataset.name not in LEFT_OUT)
         providers[name] = provider.model_copy(
-            update={"series": series, "assets": assets, "slugs": provider.slugs[:SLUGS]}
+            update={"series": series, "assets": assets, "slugs": provider.slugs[:SLUGS], "datasets": datasets}
         )
     return catalog.model_copy(update={"providers": providers})
 
@@ -106,13 +108,15 @@ def _snapshot_instants() -> Iterable[datetime]:
 
 
 def _fetch(
-    mirror: str, clock: datetime, home: Path, catalog: Catalog, inbox: Path | None, only: tuple[str, ...] = ()
+    mirror: str, clock: datetime, home: Path, catalog: Catalog, inbox: Path | None, only: tuple[str, ...] | None = None
 ) -> None:
     requests.post(f"{mirror}/__control", json={"today": clock.isoformat()}, timeout=10).raise_for_status()
     settings = load_settings(home=home, mirror=mirror, inbox=inbox).at(clock)
     window = Window(WINDOWS[0].start - YEAR_BEFORE, clock.date())
     with Progress() as progress:
-        for harvest in harvest_live(catalog, settings, lambda p, k: window, active_providers(settings, only), progress):
+        for harvest in harvest_live(
+            catalog, settings, lambda p, k: window, active_providers(settings, only or tuple(EXCERPTS)), progress
+        ):
             if harvest.failures:
                 raise ConfigurationError("; ".join(str(error) for error, _ in harvest.failures))
 

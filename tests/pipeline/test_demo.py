@@ -136,7 +136,8 @@ def test_the_manifest_counts_what_is_in_the_release(demo, con):
     assert manifest["run_id"] == outcome.run_id
     for name, table in manifest["tables"].items():
         assert one(con, f"select count(*) from {name}") == (table["rows"],)
-        assert table["rows"] > 0, name
+        # The sample holds no auctions.
+        assert (table["rows"] > 0) is (name != "marts.treasury_settlements"), name
     assert str(settings.home) not in (release.current(settings.releases_dir) / "manifest.json").read_text()
 
 
