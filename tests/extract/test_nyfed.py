@@ -11,7 +11,7 @@ from orchestration.extract import nyfed
 from orchestration.extract.archive import Archive
 from orchestration.extract.base import Request, Window, to_arrow
 from orchestration.extract.errors import PayloadError
-from orchestration.extract.run import _Basket
+from orchestration.extract.run import Basket
 from tests.extract.helpers import (
     NOW,
     OPERATIONS,
@@ -69,7 +69,7 @@ def test_an_index_beside_the_rate_is_no_rate():
     body = dumps({"refRates": [*RATES, {"effectiveDate": "2025-11-10", "type": "SOFRAI", "index": 1.22}]})
     assert len(rows(exchange("nyfed", body, table="nyfed_reference_rates", type="SOFR"))) == 2
     with pytest.raises(PayloadError, match="no rows in the window"):
-        _Basket("nyfed").judge(exchange("nyfed", body, table="nyfed_reference_rates", type="EFFR"))
+        Basket("nyfed").judge(exchange("nyfed", body, table="nyfed_reference_rates", type="EFFR"))
 
 
 def test_the_newest_operations_are_cut_to_the_window():
