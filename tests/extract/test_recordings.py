@@ -135,7 +135,7 @@ def test_a_real_error_says_what_and_what_to_do(module, status, path, said, remed
 def test_real_repo_operations_are_no_reverse_repo():
     path = "nyfed/testdata_repo_allotment_two_windows_2026-07-07_trimmed_200.json"
     with pytest.raises(PayloadError, match="no rows in the window"):
-        _Basket("nyfed").judge(exchange("nyfed", body_of(path), **OPERATIONS))
+        Basket("nyfed").judge(exchange("nyfed", body_of(path), **OPERATIONS))
 
 
 NOT_ROWS = [
