@@ -279,22 +279,13 @@ def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest
 
 
 def _take(client: Client, basket: Basket, request: Request, asked: list[Request]) -> Request | None:
-    """One good answer into the basket; returns the page after it, or what is asked in place of a refused request.
-
-    An answer whose next page cannot be read is a bad one.
-    """
+    """One good answer into the basket; returns the page after it. An answer whose next page cannot be read is a bad one."""
     judged: list[tuple[dict[str, tuple[pa.Table, set[str]]], Request | None]] = []
 
     def judge(exchange: Exchange) -> None:
         judged.append((basket.judge(exchange)[1], _following(exchange, asked)))
 
-    try:
-        exchange = client.get(request, judge)
-    except PermanentError as error:
-        if error.whole_provider or request.otherwise is None:
-            raise
-        log.info("%s; asking %s instead", error, request.otherwise.path)
-        return request.otherwise
+    exchange = client.get(request, judge)
     tables, following = judged[-1]
     basket.add(exchange, tables)
     return following
