@@ -132,7 +132,7 @@ _OBSERVATIONS = {
         select 'nyfed.RRP' as series_id, period_date, sum(usd) as value, max(fetched) as _extracted_at
         from (
             select cast("operationDate" as date) as period_date,
-                arg_max(case when coalesce(nullif(term, '') = 'Overnight', "termCalenderDays"::bigint <= 4, false)
+                arg_max(case when coalesce(nullif(term, '') = 'Overnight', nullif("termCalenderDays", '')::bigint <= 4, false)
                     then {_TREASURY_USD} else 0 end, _extracted_at) as usd,
                 bool_or(coalesce(note, '') not ilike '%small%value%') as is_daily, max(_extracted_at) as fetched
             from raw.nyfed_reverse_repo_operations group by "operationId", "operationDate")
