@@ -11,6 +11,7 @@ from tests.extract.helpers import (
     BALANCES,
     NOW,
     SAMPLES,
+    SAMPLES_OF_TABLES,
     catalog,
     dumps,
     exchange,
@@ -79,7 +80,7 @@ def test_auctions_are_paged_to_the_end_and_land_in_their_own_tables(stub: Stub):
         Reply(SAMPLES["fiscaldata"].body),
         Reply(treasury(AUCTIONS, pages=2)),
         Reply(treasury([later], pages=2)),
-        Reply(SAMPLES["fiscaldata upcoming"].body),
+        Reply(SAMPLES_OF_TABLES["fiscaldata upcoming"].body),
     )
     found = harvest_of("fiscaldata", settings(fiscaldata_base_url=stub.url).at(NOW), entries=catalog())
     assert found.failures == []

@@ -17,6 +17,7 @@ from tests.extract.helpers import (
     OPERATIONS,
     RATES,
     SAMPLES,
+    SAMPLES_OF_TABLES,
     WINDOW,
     catalog,
     dumps,
@@ -53,13 +54,13 @@ def test_both_operations_of_a_day_are_kept_with_their_parts():
 
 
 def test_the_revision_mark_and_the_digits_of_a_rate_are_kept():
-    newest, older = rows(SAMPLES["nyfed rates"].exchange)
+    newest, older = rows(SAMPLES_OF_TABLES["nyfed rates"].exchange)
     assert (newest["percentRate"], newest["volumeInBillions"], newest["revisionIndicator"]) == ("3.95", "3150", "r")
     assert older["revisionIndicator"] == ""
 
 
 def test_a_blank_holding_stays_a_blank():
-    newest, older = rows(SAMPLES["nyfed holdings"].exchange)
+    newest, older = rows(SAMPLES_OF_TABLES["nyfed holdings"].exchange)
     assert (newest["mbs"], newest["total"]) == ("2518385276066.40", "7977583538387.20")
     assert older["frn"] == ""
 
@@ -112,8 +113,8 @@ def test_a_refused_search_is_replaced_by_the_newest_operations_live_and_replayed
     effr = dumps({"refRates": [{**row, "type": "EFFR"} for row in RATES]})
     stub.script(
         Reply(b"Bad Request", 400),
-        *(Reply(body) for body in (SAMPLES["nyfed"].body, SAMPLES["nyfed rates"].body, effr)),
-        Reply(SAMPLES["nyfed holdings"].body),
+        *(Reply(body) for body in (SAMPLES["nyfed"].body, SAMPLES_OF_TABLES["nyfed rates"].body, effr)),
+        Reply(SAMPLES_OF_TABLES["nyfed holdings"].body),
     )
     given = settings(nyfed_base_url=stub.url).at(NOW)
     live = harvest_of("nyfed", given, entries=catalog())
@@ -137,7 +138,7 @@ def test_a_refused_search_is_replaced_by_the_newest_operations_live_and_replayed
 
 
 def test_when_both_ways_are_refused_one_warning_is_left_and_the_rest_is_asked(stub: Stub):
-    stub.script(Reply(status=400), Reply(status=404), Reply(SAMPLES["nyfed rates"].body), Reply(status=404))
+    stub.script(Reply(status=400), Reply(status=404), Reply(SAMPLES_OF_TABLES["nyfed rates"].body), Reply(status=404))
     found = harvest_of("nyfed", settings(nyfed_base_url=stub.url).at(NOW), entries=catalog())
     assert [(error.request.split(" 20")[0], required) for error, required in found.failures] == [
         ("reverse repo operations", False),

@@ -5,7 +5,7 @@ with extractions as (
     'fiscaldata_upcoming_auctions', 'nyfed_reverse_repo_operations', 'nyfed_reference_rates', 'nyfed_soma_summary',
     'coinmetrics_asset_metrics',
     'coingecko_markets', 'stablecoins_charts', 'yahoo_chart', 'cboe_vix_history', 'llama_unlock_events',
-    'llama_protocols', 'tradingview_bars'
+    'llama_protocols', 'tradingview_bars', 'calendar_events'
 ] %}
 {%- for table in tables %}
     select max(_extracted_at) as extracted_at
