@@ -28,9 +28,9 @@ from tests.stub import Reply, Stub
 
 KEY = "abcdefghijklmnopqrstuvwxyz012345"
 NOT_MIRRORED = {"fiscaldata_auctions", "fiscaldata_upcoming_auctions", "nyfed_soma_summary"}
-MIRRORED = [name for name in MODULES if name not in ("coinmarketcap", "ecos")]
-"""The mirror has CoinMarketCap's website only, and no ECOS."""
-HTTP = [name for name in MIRRORED if name not in ("tradingview", "calendar")]
+MIRRORED = [name for name in MODULES if name not in ("coinmarketcap", "ecos", "calendar")]
+"""The mirror has CoinMarketCap's website only, no ECOS and no calendar."""
+HTTP = [name for name in MIRRORED if name != "tradingview"]
 
 
 def small(slugs: tuple[str, ...] = ("pendle",)) -> Catalog:
