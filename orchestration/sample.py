@@ -51,6 +51,7 @@ UNIVERSE_FIELDS = (
     *("id", "symbol", "name", "current_price", "market_cap", "market_cap_rank", "total_volume"),
     *("circulating_supply", "total_supply", "max_supply", "last_updated"),
 )
+LEFT_OUT = ("fiscaldata_auctions", "fiscaldata_upcoming_auctions")
 TGA_ROWS = (
     "Federal Reserve Account",
     "Treasury General Account (TGA)",
@@ -91,8 +92,9 @@ def _reduced(catalog: Catalog) -> Catalog:
         wanted = keep.get(name)
         series = tuple(s for s in provider.series if wanted is None or s.key in wanted)
         assets = tuple(asset for asset in provider.assets if asset in COINS)
+        datasets = tuple(dataset for dataset in provider.datasets if dataset.name not in LEFT_OUT)
         providers[name] = provider.model_copy(
-            update={"series": series, "assets": assets, "slugs": provider.slugs[:SLUGS]}
+            update={"series": series, "assets": assets, "slugs": provider.slugs[:SLUGS], "datasets": datasets}
         )
     return catalog.model_copy(update={"providers": providers})
 

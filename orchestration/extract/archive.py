@@ -43,7 +43,11 @@ class Archive:
         body = self._body_path(sha)
         if not _holds(body, sha):
             _write_atomically(body, gzip.compress(exchange.body, 9, mtime=0))
-        request = {name: value for name, value in asdict(exchange.request).items() if not name.startswith("secret_")}
+        request = {
+            name: value
+            for name, value in asdict(exchange.request).items()
+            if not name.startswith("secret_") and name != "otherwise"
+        }
         stamp = exchange.fetched_at.astimezone(UTC)
         sidecar = {
             "request": request,

@@ -55,7 +55,7 @@ class Request:
 
     `secret_params`, `secret_headers` and `secret_path` are sent but never shown, logged or archived. `secret_path` fills
     `{name}` in `path` on its way out only: messages, the archive and everything else see the placeholder.
-    `host` names one of the provider's other hosts.
+    `host` names one of the provider's other hosts. `otherwise` is asked when this request is refused for good.
     """
 
     provider: str
@@ -70,6 +70,7 @@ class Request:
     host: str = ""
     required: bool = True
     may_be_empty: bool = False
+    otherwise: Request | None = field(default=None, repr=False)
 
     @property
     def filled_path(self) -> str:

@@ -75,7 +75,7 @@ class Client:
         self.tries = 0
 
     def get(self, request: Request, judge: Judge) -> Exchange:
-        """Ask until the answer is good, the tries are used up, or another try cannot help.
+        """Ask until the answer is good, the tries are used up, or another try cannot help and there is no other way.
 
         Raises:
             TransientError, PermanentError, PayloadError: naming provider, request and remedy.
@@ -97,7 +97,13 @@ class Client:
             before_sleep=self._tell,
             reraise=True,
         )
-        return retrying(self._once, request, judge)
+        try:
+            return retrying(self._once, request, judge)
+        except PermanentError as error:
+            if error.whole_provider or request.otherwise is None:
+                raise
+            log.info("%s; asking %s instead", error, request.otherwise.path)
+        return self.get(request.otherwise, judge)
 
     def close(self) -> None:
         """Return the connections."""

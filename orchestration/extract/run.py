@@ -30,6 +30,7 @@ from orchestration.extract import (
     fred,
     fredgraph,
     llama,
+    nyfed,
     schedules,
     stablecoins,
     tokenomist,
@@ -48,7 +49,7 @@ log = logging.getLogger(__name__)
 MODULES: dict[str, ModuleType] = {
     module.__name__.rsplit(".", 1)[1]: module
     for module in (
-        *(fred, fredgraph, fiscaldata, coinmetrics, coingecko, coinmarketcap),
+        *(fred, fredgraph, fiscaldata, nyfed, coinmetrics, coingecko, coinmarketcap),
         *(stablecoins, yahoo, cboe, ecos, llama, tokenomist, tradingview, schedules, calendar),
     )
 }

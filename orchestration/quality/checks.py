@@ -63,6 +63,9 @@ SERIES_TABLES = (
     "fred_observations",
     "fredgraph_observations",
     "fiscaldata_operating_cash_balance",
+    "nyfed_reverse_repo_operations",
+    "nyfed_reference_rates",
+    "nyfed_soma_summary",
     "coinmetrics_asset_metrics",
     "stablecoins_charts",
     "yahoo_chart",
@@ -118,6 +121,32 @@ _RECONCILIATIONS = {
         "fred_observations",
         "WDTGAL equals the Treasury's close of that Wednesday within 0.2 %",
         "one of the two has changed unit or slipped a digit: compare both with their pages",
+    ),
+    "dts_adds_up": (
+        "fiscaldata_operating_cash_balance",
+        "opening balance plus deposits minus withdrawals is the closing balance, within 1 million (rounding)",
+        "a row of the statement is missing, doubled or misread: compare with the day's statement",
+    ),
+    "dts_close_is_next_open": (
+        "fiscaldata_operating_cash_balance",
+        "the closing balance of a day is the opening balance of the next statement",
+        "a statement in between is missing, or the label of a row has changed: compare with the statements",
+    ),
+    "rrp_matches_fred": (
+        "nyfed_reverse_repo_operations",
+        "overnight operations in Treasuries of a day add up to FRED RRPONTSYD within 0.001 billion; "
+        "small-value exercises with or without",
+        "an operation is missing or counted that is not overnight: compare with both pages; net liquidity uses FRED's",
+    ),
+    "sofr_matches_fred": (
+        "nyfed_reference_rates",
+        "SOFR equals FRED's copy",
+        "a same-day revision reaches FRED a day later: run again; if it stays, compare with both pages",
+    ),
+    "effr_matches_fred": (
+        "nyfed_reference_rates",
+        "EFFR equals FRED's copy",
+        "a same-day revision reaches FRED a day later: run again; if it stays, compare with both pages",
     ),
     "vix_matches_cboe": (
         "cboe_vix_history",
@@ -200,6 +229,14 @@ _MARTS: dict[str, dict[str, tuple[str, str]]] = {
             "the mart was not rebuilt after the last load, or its date spine ends early",
         ),
         "time": ("no day and no known_at lies after the build's instant", "the model reads rows of the future"),
+    },
+    "treasury_settlements": {
+        "keys": ("one row per day and security type", "read the model's joins: an auction matches twice"),
+        "values": (
+            "amounts are dollars and not negative, what is accepted is near what was offered, and the net is its parts",
+            "a unit or a column of the auctions has changed: compare with fiscaldata.treasury.gov",
+        ),
+        "time": ("no known_at lies after the build's instant", "the model reads rows of the future"),
     },
     "unlocks": {
         "keys": ("one row per token, event and source", "read the model's key: two events share it"),

@@ -41,6 +41,7 @@ def test_series_the_marts_rest_on(catalog: Catalog) -> None:
     charts = "CRYPTOCAP:TOTAL CRYPTOCAP:TOTAL3 CRYPTOCAP:BTC.D CRYPTOCAP:ETH.D TVC:DXY"
     wanted = {f"fred.{key}" for key in [*fred.split(), "CPIAUCSL", "VIXCLS", "DTWEXBGS", "SP500"]}
     wanted |= {f"yahoo.{key}" for key in yahoo.split()} | {f"tradingview.{key}" for key in charts.split()}
+    wanted |= {f"nyfed.{key}" for key in ("RRP", "SOFR", "EFFR", "SOMA_TOTAL", "SOMA_BILLS", "SOMA_MBS")}
     wanted |= {"fiscaldata.TGA_CLOSE", "stablecoins.total_usd", "cboe.VIX", "ecos.KOSPI"}
     wanted |= {f"coinmarketcap.{key}" for key in ("TOTAL", "ALTCOINS", "BTC.D", "ETH.D")}
     others = {s.series_id for s in catalog.series if s.provider != "coinmetrics"}
@@ -60,6 +61,7 @@ def test_only_stated_sources_are_required(catalog: Catalog) -> None:
     assert {s.series_id for s in catalog.series if s.required} == wanted
     assert not catalog.provider("llama").is_required
     assert not catalog.provider("tradingview").is_required
+    assert not catalog.provider("nyfed").is_required
     assert catalog.provider("coingecko").is_required
 
 
@@ -71,6 +73,7 @@ def test_only_stated_sources_are_required(catalog: Catalog) -> None:
         ("fred.WDTGAL", 983_859, 983.859e9),
         ("fiscaldata.TGA_CLOSE", 983_859, 983.859e9),
         ("fred.RRPONTSYD", 12.814, 12.814e9),
+        ("nyfed.RRP", 12_814_000_000, 12.814e9),
         ("fred.M2SL", 22_212.4, 22.2124e12),
     ],
 )

@@ -133,6 +133,92 @@ BALANCES = [
     )
 ]
 
+AUCTIONS = [
+    {
+        "record_date": "2025-11-04",
+        "cusip": "912797RG4",
+        "security_type": "Bill",
+        "security_term": "4-Week",
+        "cash_management_bill_cmb": "No",
+        "inflation_index_security": "No",
+        "floating_rate": "No",
+        "announcemt_date": "2025-10-28",
+        "auction_date": "2025-10-30",
+        "issue_date": "2025-11-04",
+        "maturity_date": "2025-12-02",
+        "offering_amt": "110000000000",
+        "total_accepted": accepted,
+        "soma_accepted": soma,
+    }
+    for accepted, soma in (("114000000000", "4000000000"),)
+]
+
+UPCOMING = [
+    {
+        "record_date": "2025-11-07",
+        "security_type": "Note",
+        "security_term": "10-Year",
+        "reopening": "No",
+        "cusip": "91282CPJ4",
+        "offering_amt": "null",
+        "announcemt_date": "2025-11-05",
+        "auction_date": "2025-11-12",
+        "issue_date": "2025-11-17",
+    }
+]
+
+# 5 November 2025: the exercise of the morning and the daily operation.
+OPERATIONS = [
+    {
+        "operationId": number,
+        "auctionStatus": "Results",
+        "operationDate": "2025-11-05",
+        "settlementDate": "2025-11-05",
+        "maturityDate": "2025-11-06",
+        "operationType": "Reverse Repo",
+        "operationMethod": "Fixed Rate",
+        "termCalenderDays": 1,
+        "term": "Overnight",
+        "note": note,
+        "acceptedCpty": counterparties,
+        "totalAmtAccepted": amount,
+        "details": [{"securityType": "Treasury", "amtAccepted": amount, "percentAwardRate": 3.75}],
+    }
+    for number, note, counterparties, amount in (
+        ("RP 110525 26", "<p>This operation is a Small Value Exercise (SVE)</p>", 20, 114000000),
+        ("RP 110525 2", "", 12, 12700000000),
+    )
+]
+
+RATES = [
+    {
+        "effectiveDate": "2025-11-10",
+        "type": "SOFR",
+        "percentRate": 3.95,
+        "percentPercentile1": 3.90,
+        "percentPercentile99": 4.10,
+        "volumeInBillions": 3150,
+        "revisionIndicator": "r",
+    },
+    {"effectiveDate": "2025-11-07", "type": "SOFR", "percentRate": 3.93, "revisionIndicator": ""},
+]
+
+HOLDINGS = [
+    {
+        "asOfDate": day,
+        "mbs": "2518385276066.40",
+        "cmbs": "9153000000.00",
+        "tips": "340000000000.00",
+        "frn": blank,
+        "tipsInflationCompensation": "65000000000.00",
+        "notesbonds": "4800000000000.00",
+        "bills": "326000000000.00",
+        "agencies": "2347000000.00",
+        "total": "7977583538387.20",
+    }
+    for day, blank in (("2021-10-27", "10000000000.00"), ("2021-10-20", ""))
+]
+
 COINS = [
     {
         "asset": "btc",
@@ -362,6 +448,12 @@ EMISSIONS: dict[str, Any] = {
     "supplyMetrics": {"maxSupply": 1000},
 }
 
+
+def treasury(rows: list[Row], pages: int = 1) -> bytes:
+    """A page of Fiscal Data."""
+    return dumps({"data": rows, "meta": {"count": len(rows), "total-count": len(rows), "total-pages": pages}})
+
+
 FEED = [
     {"uid": "1", "title": "A conference", "start": "2025-11-14", "end": "2025-11-16", "asset": "DOT"},
     {"uid": "2", "title": "An unlock", "start": "2025-11-29T12:00:00Z", "kind": "unlock", "url": "https://example.org"},
@@ -426,10 +518,12 @@ SAMPLES = {
             {"fredgraph_observations": 3},
             {"series_id": "WALCL"},
         ),
+        Sample("fiscaldata", treasury(BALANCES), {"fiscaldata_operating_cash_balance": 2}),
         Sample(
-            "fiscaldata",
-            dumps({"data": BALANCES, "meta": {"count": 2, "total-count": 2, "total-pages": 1}}),
-            {"fiscaldata_operating_cash_balance": 2},
+            "nyfed",
+            dumps({"repo": {"operations": OPERATIONS}}),
+            {"nyfed_reverse_repo_operations": 2},
+            {"table": "nyfed_reverse_repo_operations", "startDate": "2025-10-01", "endDate": "2025-11-12"},
         ),
         Sample("coinmetrics", dumps({"data": COINS}), {"coinmetrics_asset_metrics": 2}),
         Sample("coingecko", dumps(MARKETS), {"coingecko_markets": 2}),
@@ -467,6 +561,30 @@ SAMPLES = {
 }
 
 SAMPLES_OF_TABLES = SAMPLES | {
+    "fiscaldata auctions": Sample(
+        "fiscaldata",
+        treasury(AUCTIONS),
+        {"fiscaldata_auctions": 1},
+        {"table": "fiscaldata_auctions"},
+    ),
+    "fiscaldata upcoming": Sample(
+        "fiscaldata",
+        treasury(UPCOMING),
+        {"fiscaldata_upcoming_auctions": 1},
+        {"table": "fiscaldata_upcoming_auctions"},
+    ),
+    "nyfed rates": Sample(
+        "nyfed",
+        dumps({"refRates": RATES}),
+        {"nyfed_reference_rates": 2},
+        {"table": "nyfed_reference_rates", "type": "SOFR"},
+    ),
+    "nyfed holdings": Sample(
+        "nyfed",
+        dumps({"soma": {"summary": HOLDINGS}}),
+        {"nyfed_soma_summary": 2},
+        {"table": "nyfed_soma_summary"},
+    ),
     "coinmetrics catalog": Sample("coinmetrics", dumps(COVERAGE), {"coinmetrics_catalog": 9}, path=coinmetrics.CATALOG),
     "coingecko history": Sample("coingecko", dumps(POINTS), {"coingecko_market_chart": 3}, {"id": "solana"}),
     "coinmarketcap website": Sample(

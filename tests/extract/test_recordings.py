@@ -23,12 +23,27 @@ def body_of(path: str) -> bytes:
     return file.read_bytes()
 
 
+OPERATIONS = {"table": "nyfed_reverse_repo_operations", "startDate": "2026-01-01", "endDate": "2026-12-31"}
+
 GOOD = [
     ("fred", "fred/fredr_observations-f4ad59_200.json", {"series_id": "X"}, 10),
     ("fred", "fred/fredr_observations-31d1d6_200.json", {"series_id": "X"}, 20),
     ("fredgraph", "fred/gxsper_fredgraph_WALCL_2023-12-27_2024-01-10_200.csv", {"series_id": "WALCL"}, 3),
     ("fredgraph", "fred/gxsper_fredgraph_WTREGEN_2023-12-27_2024-01-10_200.csv", {"series_id": "WTREGEN"}, 3),
     ("fiscaldata", "treasury_fiscaldata/openbb_dts_operating_cash_balance_2025-07-07_11_200.json", {}, 20),
+    (
+        "fiscaldata",
+        "treasury_fiscaldata/openbb_upcoming_auctions_200.json",
+        {"table": "fiscaldata_upcoming_auctions"},
+        90,
+    ),
+    (
+        "nyfed",
+        "nyfed/openbb_sofr_search_2024-06-01_06_200.json",
+        {"table": "nyfed_reference_rates", "type": "SOFR"},
+        4,
+    ),
+    ("nyfed", "nyfed/testdata_reverserepo_fixed_last_2026-07-10_trimmed_200.json", OPERATIONS, 1),
     ("cboe", "cboe/VIX_History_trimmed_post_restatement.csv", {}, None),
     ("llama", "defillama/reconstructed_emissions_sei_2026-09-06.json", {"slug": "sei"}, None),
 ]
@@ -98,6 +113,12 @@ def test_a_real_error_says_what_and_what_to_do(module, status, path, said, remed
         assert known[1] is whole
 
 
+def test_real_repo_operations_are_no_reverse_repo():
+    path = "nyfed/testdata_repo_allotment_two_windows_2026-07-07_trimmed_200.json"
+    with pytest.raises(PayloadError, match="no rows in the window"):
+        Basket("nyfed").judge(exchange("nyfed", body_of(path), **OPERATIONS))
+
+
 NOT_ROWS = [
     ("fred", "fred/error_429_rate_limit.json"),
     ("stablecoins", "defillama/atlas_stablecoins_includePrices_2026-08-22_TRIMMED_200.json"),
@@ -105,11 +126,21 @@ NOT_ROWS = [
     ("cboe", "stooq/error_no_data.txt"),
     ("fredgraph", "stooq/error_daily_hits_limit.txt"),
     ("fiscaldata", "treasury_fiscaldata/openbb_TA_WS_securities_search_2023-09-01_11-16_TRIMMED_200.json"),
+    ("nyfed", "nyfed/openbb_soma_agency_debts_asof_2019-01-02_200.json"),
 ]
 
 
 @pytest.mark.parametrize(("provider", "path"), NOT_ROWS, ids=[case[1] for case in NOT_ROWS])
 def test_a_real_answer_to_another_question_is_refused(provider: str, path: str):
-    given = exchange(provider, body_of(path), at=NOW, params={"page[number]": "1"}, series_id="X", slug="x", symbol="X")
+    given = exchange(
+        provider,
+        body_of(path),
+        at=NOW,
+        params={"page[number]": "1"},
+        series_id="X",
+        slug="x",
+        symbol="X",
+        table="nyfed_soma_summary",
+    )
     with pytest.raises(PayloadError):
         Basket(provider).judge(given)

@@ -35,6 +35,12 @@ SERIES: list[tuple[str, str, str, str, bool, float, float, float, str]] = [
     ("fred.WDTGAL", "fred_observations", "weekly", "us_federal", True, 0, 3e6, 370_000, "absolute"),
     ("fred.SP500", "fred_observations", "daily", "nyse", False, 100, 20_000, 0.2, "relative"),
     ("fred.VIXCLS", "fred_observations", "daily", "nyse", False, 5, 150, 2, "relative"),
+    ("fred.RRPONTSYD", "fred_observations", "daily", "us_federal", True, 0, 3500, 400, "absolute"),
+    ("fred.SOFR", "fred_observations", "daily", "us_federal", False, -1, 12, 3, "absolute"),
+    ("nyfed.RRP", "nyfed_reverse_repo_operations", "daily", "us_federal", False, 0, 3.5e12, 4e11, "absolute"),
+    ("nyfed.SOFR", "nyfed_reference_rates", "daily", "us_federal", False, -1, 12, 3, "absolute"),
+    ("nyfed.EFFR", "nyfed_reference_rates", "daily", "us_federal", False, 0, 12, 1, "absolute"),
+    ("nyfed.SOMA_TOTAL", "nyfed_soma_summary", "weekly", "us_federal", False, 1e11, 2e13, 0.2, "relative"),
     ("fiscaldata.TGA_CLOSE", "fiscaldata_operating_cash_balance", "daily", "us_federal", True, 0, 3e6, 3e5, "absolute"),
     ("coinmetrics.btc.price", "coinmetrics_asset_metrics", "daily_7d", "utc", True, 0.01, 1e7, 0.5, "relative"),
     ("stablecoins.total_usd", "stablecoins_charts", "daily_7d", "utc", True, 0, 1e12, 0.1, "relative"),
@@ -93,8 +99,44 @@ def fill_raw(con: duckdb.DuckDBPyConnection) -> None:
     insert(
         con,
         "fiscaldata_operating_cash_balance",
-        "select day::varchar as record_date, 'Treasury General Account (TGA) Closing Balance' as account_type, "
-        f"'null' as close_today_bal, value::varchar as open_today_bal from ({CLOSES})",
+        f"""
+        select day::varchar as record_date, account_type, 'null' as close_today_bal, amount::varchar as open_today_bal
+        from (select day, value, coalesce(lag(value) over (order by day), value) as opening from ({CLOSES})),
+            unnest([
+                {{'account_type': 'Treasury General Account (TGA) Opening Balance', 'amount': opening}},
+                {{'account_type': 'Total TGA Deposits (Table II)', 'amount': 50000 + value - opening}},
+                {{'account_type': 'Total TGA Withdrawals (Table II) (-)', 'amount': 50001}},
+                {{'account_type': 'Treasury General Account (TGA) Closing Balance', 'amount': value}}
+            ]) as lines (line),
+            lateral (select line.account_type as account_type, line.amount as amount)
+        """,
+    )
+    # Every operation has Treasuries only; on 5 November an exercise comes on top, on 16 October one in mortgage bonds.
+    insert(
+        con,
+        "nyfed_reverse_repo_operations",
+        f"""
+        select 'RP ' || day || ' 1' as "operationId", day::varchar as "operationDate", 'Overnight' as term, '' as note,
+            (10e9 + n * 1e6)::bigint::varchar as "totalAmtAccepted",
+            '[{{"securityType":"Treasury","amtAccepted":"' || (10e9 + n * 1e6)::bigint || '"}}]' as details
+        from ({SESSIONS})
+        union all
+        select 'RP exercise ' || day, day, 'Overnight', 'This is a Small Value Exercise (SVE)', amount,
+            '[{{"securityType":"' || type || '","amtAccepted":"' || amount || '"}}]'
+        from (values ('2025-11-05', 'Treasury', '114000000'), ('2025-10-16', 'Mortgage-Backed', '44000000'))
+            as exercises (day, type, amount)
+        """,
+    )
+    insert(
+        con,
+        "nyfed_reference_rates",
+        'select type, day::varchar as "effectiveDate", (4 + n % 3 / 100)::varchar as "percentRate" '
+        f"from ({SESSIONS}), (values ('SOFR'), ('EFFR')) as types (type)",
+    )
+    insert(
+        con,
+        "nyfed_soma_summary",
+        f"select week::varchar as \"asOfDate\", '6.2e12' as total, '' as bills from ({WEEKS})",
     )
     insert(
         con,
@@ -108,6 +150,10 @@ def fill_raw(con: duckdb.DuckDBPyConnection) -> None:
         select 'SP500', day::varchar, (6500 + n)::varchar from ({SESSIONS})
         union all
         select 'VIXCLS', day::varchar, (17 + n / 100)::varchar from ({SESSIONS})
+        union all
+        select 'RRPONTSYD', day::varchar, (10 + n / 1000 + if(day = date '2025-11-05', 0.114, 0))::varchar from ({SESSIONS})
+        union all
+        select 'SOFR', day::varchar, (4 + n % 3 / 100)::varchar from ({SESSIONS})
         union all
         select 'SP500', '2025-08-02', '.'
         """,
@@ -168,6 +214,7 @@ def fill_raw(con: duckdb.DuckDBPyConnection) -> None:
     )
     insert(con, "llama_protocols", "select 'token' as slug, '200' as total")
     for dataset in (
+        "nyfed_reverse_repo_operations", "nyfed_reference_rates", "nyfed_soma_summary",
         "fredgraph_observations", "fiscaldata_operating_cash_balance", "cboe_vix_history", "yahoo_chart", "ecos_statistics",
         "coinmetrics_asset_metrics", "stablecoins_charts", "coingecko_markets", "llama_unlock_events",
         "llama_protocols",
@@ -230,6 +277,16 @@ def fill_marts(con: duckdb.DuckDBPyConnection) -> None:
             100::double as split_cap_pct, 100::double as price_index, 100::double as equal_weight_index,
             null::double as below_year_ago_pct, known_at
         from marts.market_cap_totals window steps as (partition by index_id, source order by day)
+        """
+    )
+    con.execute(
+        """
+        create table marts.treasury_settlements as
+        select day::date as day, 'bill' as security_type, 2 as auctions_held, 2e11::double as offered_usd,
+            2.1e11::double as issued_usd, 5e9::double as issued_to_fed_usd, 0::double as announced_usd,
+            1.9e11::double as maturing_usd, true as is_maturing_complete, 2e10::double as net_usd,
+            (day - interval 7 day)::timestamptz as known_at
+        from (select unnest(generate_series(date '2025-10-07', date '2025-11-18', interval 7 day)) as day)
         """
     )
     con.execute(

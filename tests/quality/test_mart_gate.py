@@ -110,6 +110,23 @@ TRIPS: dict[str, tuple[str, set[str]]] = {
         "update marts.unlocks set max_supply_pct = 240 where event_id = 'e1'",
         {"unlocks.values"},
     ),
+    "auction amounts in millions": (
+        "update marts.treasury_settlements set offered_usd = offered_usd / 1e6, issued_usd = issued_usd / 1e6, "
+        "maturing_usd = maturing_usd / 1e6, net_usd = net_usd / 1e6",
+        {"treasury_settlements.values"},
+    ),
+    "an auction counted twice": (
+        "update marts.treasury_settlements set issued_usd = issued_usd * 2, net_usd = net_usd + issued_usd",
+        {"treasury_settlements.values"},
+    ),
+    "a net without its redemptions": (
+        "update marts.treasury_settlements set net_usd = issued_usd where day = '2025-11-04'",
+        {"treasury_settlements.values"},
+    ),
+    "a settlement day twice": (
+        "insert into marts.treasury_settlements select * from marts.treasury_settlements limit 1",
+        {"treasury_settlements.keys"},
+    ),
     "an event that ends before it starts": (
         "update marts.events set end_date = start_date - 1 where event_id = 'e1'",
         {"events.values"},
@@ -202,6 +219,7 @@ def test_coverage_outside_its_band_closes_for_a_full_universe_only(con: Any) -> 
 
 def test_empty_optional_mart_is_not_applicable_and_an_empty_core_mart_fails(con: Any) -> None:
     con.execute("delete from marts.unlocks")
+    con.execute("delete from marts.treasury_settlements")
     assert failed(evaluate_mart_gate(con, NOW)) == {}
 
     con.execute("delete from marts.liquidity")

@@ -104,6 +104,47 @@ TRIPS: dict[str, tuple[str, set[str]]] = {
         "update raw.llama_unlock_events set amount = '150' where allocation_kind = 'cliff'",
         {"llama_unlock_events.schedule_within_total"},
     ),
+    "a statement whose withdrawals slipped a digit": (
+        """update raw.fiscaldata_operating_cash_balance set open_today_bal = '5001'
+           where account_type like '%Withdrawals%' and record_date = '2025-10-15'""",
+        {"fiscaldata_operating_cash_balance.dts_adds_up"},
+    ),
+    # Every statement of the small warehouse is one million off already, as a third of the real ones are.
+    "a statement that is two million off": (
+        """update raw.fiscaldata_operating_cash_balance set open_today_bal = (open_today_bal::bigint - 1)::varchar
+           where account_type like '%Deposits%' and record_date = '2025-10-15'""",
+        {"fiscaldata_operating_cash_balance.dts_adds_up"},
+    ),
+    "an opening balance that is not the close before it": (
+        """update raw.fiscaldata_operating_cash_balance set open_today_bal = (open_today_bal::double + 2)::bigint::varchar
+           where record_date = '2025-10-15' and (account_type like '%Opening%' or account_type like '%Closing%')""",
+        {"fiscaldata_operating_cash_balance.dts_close_is_next_open"},
+    ),
+    "a statement that is missing": (
+        "delete from raw.fiscaldata_operating_cash_balance where record_date = '2025-09-09'",
+        {"fiscaldata_operating_cash_balance.dts_close_is_next_open"},
+    ),
+    "one operation of two missing in FRED": (
+        "update raw.fredgraph_observations set value = '0.114' where series_id = 'RRPONTSYD' and observation_date = '2025-11-05'",
+        {"nyfed_reverse_repo_operations.rrp_matches_fred", "fredgraph_observations.slip"},
+    ),
+    "mortgage bonds counted as Treasuries": (
+        "update raw.nyfed_reverse_repo_operations set details = replace(details, 'Mortgage-Backed', 'Treasury'), note = ''",
+        {"nyfed_reverse_repo_operations.rrp_matches_fred"},
+    ),
+    "operations in thousands of dollars": (
+        """update raw.nyfed_reverse_repo_operations set details = replace(details, '000000"', '000"')""",
+        {"nyfed_reverse_repo_operations.rrp_matches_fred"},
+    ),
+    "FRED's SOFR a quarter of a point off": (
+        "update raw.fredgraph_observations set value = (value::double + 0.25)::varchar "
+        "where series_id = 'SOFR' and observation_date = '2025-10-31'",
+        {"nyfed_reference_rates.sofr_matches_fred"},
+    ),
+    "a rate in hundredths": (
+        """update raw.nyfed_reference_rates set "percentRate" = '0.04' where type = 'EFFR' and "effectiveDate" = '2025-10-31'""",
+        {"nyfed_reference_rates.jump", "nyfed_reference_rates.slip"},
+    ),
     "a Wednesday level that is not the day's close": (
         "update raw.fredgraph_observations set value = '940000' where series_id = 'WDTGAL' and observation_date = '2025-10-29'",
         {"fred_observations.wdtgal_matches_dts"},
@@ -126,6 +167,33 @@ def test_damage_trips_its_check(con: Any, damage: str, expected: set[str]) -> No
         assert each.severity == ("warn" if name.startswith(("llama", "ecos")) else "error")
         assert each.failing_rows or name.endswith("quarantine")
         assert each.failing_count >= 1
+
+
+@pytest.mark.parametrize("reported", ["10.183", "10.069"])
+def test_fred_may_count_the_exercise_or_not(con: Any, reported: str) -> None:
+    con.execute(
+        "update raw.fredgraph_observations set value = ? where series_id = 'RRPONTSYD' and observation_date = '2025-11-05'",
+        [reported],
+    )
+
+    assert failed(evaluate_raw_gate(con, NOW)) == {}
+
+
+def test_without_the_new_york_fed_its_comparisons_are_not_applicable(con: Any) -> None:
+    for table in ("nyfed_reverse_repo_operations", "nyfed_reference_rates", "nyfed_soma_summary"):
+        con.execute(f"delete from raw.{table}")
+        con.execute("delete from raw.loads where dataset = ?", [table])
+
+    results = evaluate_raw_gate(con, NOW)
+    found = failed(results)
+    notes = {each.name: each.note for each in results if each.name.endswith("_matches_fred")}
+
+    # Optional and absent: said, never blocking.
+    assert {(name, each.severity) for name, each in found.items()} == {
+        (f"nyfed_{table}.presence", "warn") for table in ("reverse_repo_operations", "reference_rates", "soma_summary")
+    }
+    assert set(notes) == {"rrp_matches_fred", "sofr_matches_fred", "effr_matches_fred"}
+    assert all(note.startswith("not applicable") for note in notes.values())
 
 
 def test_one_unusable_row_in_a_thousand_passes(con: Any) -> None:

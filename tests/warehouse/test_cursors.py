@@ -31,6 +31,8 @@ def catalog() -> Catalog:
         ("fred_observations", {"date": "2025-11-06"}, {"WALCL": date(2025, 11, 6)}),
         ("fredgraph_observations", {"observation_date": "2025-11-06"}, {"WALCL": date(2025, 11, 6)}),
         ("fiscaldata_operating_cash_balance", {"record_date": "2025-11-11"}, {None: date(2025, 11, 11)}),
+        ("nyfed_reverse_repo_operations", {"operationDate": "2025-11-11"}, {None: date(2025, 11, 11)}),
+        ("nyfed_reference_rates", {"effectiveDate": "2025-11-10"}, {"SOFR": date(2025, 11, 10)}),
         ("coinmetrics_asset_metrics", {"time": "2025-11-11T00:00:00.000000000Z"}, {"btc": date(2025, 11, 11)}),
         ("coingecko_markets", {"snapshot_date": "2025-11-13"}, {None: date(2025, 11, 13)}),
         ("coingecko_market_chart", {"timestamp": "1762992000000"}, {"solana": date(2025, 11, 13)}),
@@ -50,6 +52,16 @@ def test_the_newest_period_is_read_in_the_columns_own_notation(
     assert newest_periods(con, RAW_TABLES[name]) == {}
     load_row(con, name, {}, newer)
     assert newest_periods(con, RAW_TABLES[name]) == expected
+
+
+def test_the_tables_of_a_provider_have_their_own_cursors(con: Con, catalog: Catalog) -> None:
+    """SOFR that failed for a month is asked from where it stopped, however new the operations are."""
+    load_row(con, "nyfed_reverse_repo_operations", {"operationDate": "2025-11-11"})
+    load_row(con, "nyfed_reference_rates", {"effectiveDate": "2025-10-10"})
+    start = window_starts(con, catalog, first_day=FIRST, end=END)
+    assert start("nyfed", None) == date(2025, 10, 28)
+    assert start("nyfed", "SOFR") == date(2025, 9, 26)
+    assert start("nyfed", "EFFR") == FIRST
 
 
 def test_us_dates_are_compared_as_days_and_not_as_text(con: Con) -> None:

@@ -43,6 +43,15 @@ with staged as (
         value_native,
         extracted_at,
         version
+    from {{ ref('stg_nyfed__observations') }}
+    union all
+    select
+        1 as feed_rank,
+        series_id,
+        period_date,
+        value_native,
+        extracted_at,
+        version
     from {{ ref('stg_coinmetrics__observations') }}
     union all
     select
