@@ -20,14 +20,22 @@ from orchestration.extract.archive import Archive, ArchiveError
 from orchestration.extract.base import Window
 from orchestration.extract.errors import PayloadError, PermanentError, TransientError
 from orchestration.extract.progress import Progress
-from orchestration.extract.run import GIVE_UP_AFTER, MODULES, Harvest, active_providers, harvest_archive, harvest_live
+from orchestration.extract.run import (
+    FILE_READERS,
+    GIVE_UP_AFTER,
+    MODULES,
+    Harvest,
+    active_providers,
+    harvest_archive,
+    harvest_live,
+)
 from orchestration.settings import ConfigurationError, Settings
 from tests.conftest import Mirror
 from tests.extract.helpers import COINS, NOW, SAMPLES, WINDOW, catalog, dumps, settings
 from tests.stub import Reply, Stub
 
 KEY = "abcdefghijklmnopqrstuvwxyz012345"
-HTTP = [name for name in MODULES if name != "tradingview"]
+HTTP = [name for name in MODULES if name not in FILE_READERS]
 
 
 def small(slugs: tuple[str, ...] = ("pendle",)) -> Catalog:
@@ -70,6 +78,8 @@ def inbox(tmp_path: Path) -> Path:
     folder = tmp_path / "inbox"
     folder.mkdir()
     (folder / "CRYPTOCAP_TOTAL.csv").write_bytes(SAMPLES["tradingview"].body)
+    (folder / "calendar").mkdir()
+    (folder / "calendar" / "mine.csv").write_text("title,start\nA conference,2025-11-15\n")
     return folder
 
 
@@ -150,7 +160,7 @@ def test_every_provider_brings_its_rows(mirror: Mirror, inbox: Path, key: str | 
             assert harvest.skipped
             continue
         assert all(counts(harvest).values()), name
-        if name != "tradingview":
+        if name not in FILE_READERS:
             assert mirror.requests_of(name) == harvest.responses == harvest.tries
             assert set(harvest.fetched) == {NOW}
     series = found["fred" if key else "fredgraph"].tables["fred_observations" if key else "fredgraph_observations"]
