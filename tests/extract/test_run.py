@@ -21,7 +21,15 @@ from orchestration.extract.archive import Archive, ArchiveError
 from orchestration.extract.base import Window
 from orchestration.extract.errors import PayloadError, PermanentError, TransientError
 from orchestration.extract.progress import Progress
-from orchestration.extract.run import GIVE_UP_AFTER, MODULES, Harvest, active_providers, harvest_archive, harvest_live
+from orchestration.extract.run import (
+    FILE_READERS,
+    GIVE_UP_AFTER,
+    MODULES,
+    Harvest,
+    active_providers,
+    harvest_archive,
+    harvest_live,
+)
 from orchestration.settings import ConfigurationError, Settings
 from tests.conftest import Mirror
 from tests.extract.helpers import COINS, COVERAGE, NOW, SAMPLES, WINDOW, catalog, dumps, settings
@@ -31,7 +39,7 @@ KEY = "abcdefghijklmnopqrstuvwxyz012345"
 NOT_MIRRORED = {"fiscaldata_auctions", "fiscaldata_upcoming_auctions", "nyfed_soma_summary"}
 MIRRORED = [name for name in MODULES if name not in ("coinmarketcap", "ecos", "calendar")]
 """The mirror has CoinMarketCap's website only, no ECOS and no calendar."""
-HTTP = [name for name in MIRRORED if name not in ("tradingview", "schedules")]
+HTTP = [name for name in MIRRORED if name not in FILE_READERS]
 
 
 def small(slugs: tuple[str, ...] = ("pendle",)) -> Catalog:
@@ -79,6 +87,8 @@ def inbox(tmp_path: Path) -> Path:
     folder = tmp_path / "inbox"
     folder.mkdir()
     (folder / "CRYPTOCAP_TOTAL.csv").write_bytes(SAMPLES["tradingview"].body)
+    (folder / "calendar").mkdir()
+    (folder / "calendar" / "mine.csv").write_text("title,start\nA conference,2025-11-15\n")
     return folder
 
 
@@ -162,7 +172,7 @@ def test_every_provider_brings_its_rows(mirror: Mirror, inbox: Path, key: str | 
             assert harvest.skipped
             continue
         assert {table for table, found in counts(harvest).items() if not found} <= NOT_MIRRORED, name
-        if name in HTTP:
+        if name not in FILE_READERS:
             # The mirror does not know the New York Fed's search of operations; the newest ones are asked for instead.
             assert mirror.requests_of(name) == harvest.tries == harvest.responses + (name == "nyfed")
             assert set(harvest.fetched) == {NOW}

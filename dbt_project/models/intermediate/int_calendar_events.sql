@@ -186,7 +186,7 @@ own_dates as (
     select
         live.calendar,
         live.uid,
-        spans_in_words.names_another_month as names_another_month,
+        spans_in_words.names_another_month,
         coalesce(live.listed_date, live.start_date) as listed_day,
         case when live.listed_date is not null then live.start_date else spans_in_words.first_date end as own_start,
         case
