@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
 import duckdb
@@ -13,8 +16,9 @@ from orchestration.automation.jobs import PIPELINE
 from orchestration.catalog import load_catalog
 from orchestration.catalog.origins import Permission, RowsBy, load_origins
 from orchestration.definitions import build_definitions
+from orchestration.extract.archive import Archive
 from orchestration.warehouse import connect, release
-from tests.pipeline.conftest import replay
+from tests.pipeline.conftest import SAMPLE, replay
 
 pytestmark = pytest.mark.slow
 
@@ -222,3 +226,38 @@ def test_a_run_that_the_command_did_not_start_respects_a_held_home_too(demo):
     assert not [event for event in result.all_events if event.is_step_start]
     said = [str(event.event_specific_data) for event in result.all_events if event.is_failure]
     assert any("another run" in text and "holds the warehouse" in text for text in said)
+
+
+def test_an_event_that_its_source_takes_out_leaves_the_schedule_and_a_row_of_the_change(tmp_path):
+    archive = Archive(tmp_path / "archive")
+    shutil.copytree(SAMPLE, archive.root)
+    read = next(each for each in archive.read(frozenset({"llama"})) if each.request.context["slug"] == "arbitrum")
+    file = json.loads(read.body)
+    *kept, last = (event for event in file["metadata"]["unlockEvents"] if event["cliffAllocations"])
+    assert kept
+    gone = last["cliffAllocations"].pop()
+    archive.write(
+        replace(read, body=json.dumps(file).encode(), fetched_at=read.fetched_at + timedelta(minutes=30)), rejected=None
+    )
+    settings, outcome = replay(tmp_path / "home", archive.root)
+    assert outcome.exit_code == 0, outcome.errors
+    with connect(settings.warehouse_path, read_only=True) as con:
+        changes = con.execute(
+            "select token_id, source, recipient, change, old_amount_tokens, seen_at from marts.unlock_schedule_changes"
+        ).fetchall()
+        left = one(
+            con,
+            "select count(*) from marts.unlocks inner join marts.unlock_schedule_changes using (event_id)",
+        )
+        booked = con.execute(
+            "select source, kind, sum(amount_tokens) from marts.unlocks "
+            "where token_id = 'hyperliquid' and lower(recipient) = 'core contributors' group by all order by all"
+        ).fetchall()
+    seen_at = read.fetched_at + timedelta(minutes=30)
+    assert changes == [
+        ("arbitrum", "defillama", gone["recipient"], "removed", pytest.approx(float(gone["amount"])), seen_at)
+    ]
+    assert left == (0,)
+    # One allocation, two bookings: side by side, never added.
+    assert [(source, kind) for source, kind, _ in booked] == [("defillama", "linear"), ("schedules", "cliff")]
+    assert [tokens for *_, tokens in booked] == pytest.approx([238e6, 238e6], rel=1e-4)
