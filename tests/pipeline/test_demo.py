@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
 import duckdb
@@ -302,3 +305,38 @@ def test_a_dropped_calendar_is_listed_with_what_contradicts_it(home_copy):
         if "Upgrade" in e["SUMMARY"]
     ]
     assert upgrade["DTSTART"].dt == datetime(2025, 11, 20, 0, 0, tzinfo=UTC)
+
+
+def test_an_event_that_its_source_takes_out_leaves_the_schedule_and_a_row_of_the_change(tmp_path):
+    archive = Archive(tmp_path / "archive")
+    shutil.copytree(SAMPLE, archive.root)
+    read = next(each for each in archive.read(frozenset({"llama"})) if each.request.context["slug"] == "arbitrum")
+    file = json.loads(read.body)
+    *kept, last = (event for event in file["metadata"]["unlockEvents"] if event["cliffAllocations"])
+    assert kept
+    gone = last["cliffAllocations"].pop()
+    archive.write(
+        replace(read, body=json.dumps(file).encode(), fetched_at=read.fetched_at + timedelta(minutes=30)), rejected=None
+    )
+    settings, outcome = replay(tmp_path / "home", archive.root)
+    assert outcome.exit_code == 0, outcome.errors
+    with connect(settings.warehouse_path, read_only=True) as con:
+        changes = con.execute(
+            "select token_id, source, recipient, change, old_amount_tokens, seen_at from marts.unlock_schedule_changes"
+        ).fetchall()
+        left = one(
+            con,
+            "select count(*) from marts.unlocks inner join marts.unlock_schedule_changes using (event_id)",
+        )
+        booked = con.execute(
+            "select source, kind, sum(amount_tokens) from marts.unlocks "
+            "where token_id = 'hyperliquid' and lower(recipient) = 'core contributors' group by all order by all"
+        ).fetchall()
+    seen_at = read.fetched_at + timedelta(minutes=30)
+    assert changes == [
+        ("arbitrum", "defillama", gone["recipient"], "removed", pytest.approx(float(gone["amount"])), seen_at)
+    ]
+    assert left == (0,)
+    # One allocation, two bookings: side by side, never added.
+    assert [(source, kind) for source, kind, _ in booked] == [("defillama", "linear"), ("schedules", "cliff")]
+    assert [tokens for *_, tokens in booked] == pytest.approx([238e6, 238e6], rel=1e-4)

@@ -1,6 +1,6 @@
 -- What the schedule releases in the 7, 30 and 90 days after a day, per token and in all; cliffs and linear releases apart, each
 -- source for itself. Days are the build's own and those on which the market was observed (CoinGecko snapshots): every one of
--- the newest pressure_daily_days, and the last of each month before.
+-- the newest pressure_daily_days, and the last of each month before: 200 tokens over 13 years are 320,796 rows.
 -- The schedule is the one of the build, also for days before it was read; is_reconstructed says so.
 -- A window runs from the end of the day (UTC). Cliffs of one token and day are netted, corrections included, and never below
 -- zero; rates below zero (burns) release nothing.
