@@ -32,7 +32,7 @@ from orchestration.extract import (
     yahoo,
 )
 from orchestration.extract.archive import Archive
-from orchestration.extract.base import Exchange, Plan, Request, Window, empty_arrow, problem, to_arrow
+from orchestration.extract.base import Exchange, Held, Plan, Request, Window, empty_arrow, problem, to_arrow
 from orchestration.extract.errors import ExtractError, PermanentError
 from orchestration.extract.http import Client
 from orchestration.extract.progress import Progress
@@ -50,6 +50,8 @@ GIVE_UP_AFTER = 2
 
 MOST_PAGES = 1000
 """Far more than any of the sources has; an answer that always names a next page ends here."""
+
+NOTHING_HELD = Held()
 
 
 @dataclass
@@ -183,12 +185,14 @@ def harvest_live(
     window_of: Callable[[str, str | None], Window],
     reasons: Mapping[str, str | None],
     progress: Progress,
+    held: Held = NOTHING_HELD,
 ) -> Iterator[Harvest]:
     """Ask every active provider at the same time; yields each as it finishes."""
     archive, now = Archive(settings.archive_dir), settings.now()
 
     def work(name: str) -> Harvest:
-        plan = Plan(catalog.provider(name), catalog.series_of(name), settings, now, lambda key: window_of(name, key))
+        entry, series = catalog.provider(name), catalog.series_of(name)
+        plan = Plan(entry, series, settings, now, lambda key: window_of(name, key), held)
         return _files(name, plan, archive) if hasattr(MODULES[name], "files") else _ask(name, plan, archive, progress)
 
     for name, reason in reasons.items():
@@ -255,8 +259,7 @@ def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest
                     request = _take(client, basket, request, asked)
                 in_a_row = 0
             except ExtractError as error:
-                log.warning("%s", error)
-                basket.harvest.failures.append((error, first.required))
+                basket.harvest.failures.append((error, asked[-1].required))
                 in_a_row += not isinstance(error, PermanentError)
                 if error.whole_provider or in_a_row >= GIVE_UP_AFTER:
                     basket.harvest.failures += [
@@ -270,8 +273,19 @@ def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest
         progress.at(name, total, total, "")
     finally:
         client.close()
+        _tell([error for error, _ in basket.harvest.failures])
     basket.harvest.tries = client.tries
     return basket.finish()
+
+
+def _tell(errors: list[ExtractError]) -> None:
+    """One line per cause: ten series that a provider does not have are one thing to read."""
+    causes: dict[tuple[str, str, str], list[str]] = {}
+    for error in errors:
+        causes.setdefault((error.provider, error.problem, error.remedy), []).append(error.request)
+    for (provider, what, remedy), asked in causes.items():
+        more = f" and {len(asked) - 20} more" if len(asked) > 20 else ""
+        log.warning("%s", ExtractError(provider, ", ".join(asked[:20]) + more, what, remedy))
 
 
 def _take(client: Client, basket: Basket, request: Request, asked: list[Request]) -> Request | None:

@@ -1,8 +1,8 @@
 -- The build's "now": its as_of instant, else the newest extraction. One row, null in an empty warehouse.
 with extractions as (
 {%- set tables = [
-    'fred_observations', 'fredgraph_observations', 'fiscaldata_operating_cash_balance', 'coinmetrics_asset_metrics',
-    'coingecko_markets', 'stablecoins_charts', 'yahoo_chart', 'cboe_vix_history', 'llama_unlock_events',
+    'fred_observations', 'fred_vintages', 'fredgraph_observations', 'fiscaldata_operating_cash_balance',
+    'coinmetrics_asset_metrics', 'coingecko_markets', 'stablecoins_charts', 'yahoo_chart', 'cboe_vix_history', 'llama_unlock_events',
     'llama_protocols', 'tradingview_bars'
 ] %}
 {%- for table in tables %}
