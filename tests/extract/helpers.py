@@ -104,6 +104,40 @@ FRED = {
     ],
 }
 
+VINTAGES = FRED | {
+    "realtime_start": "2025-09-01",
+    "count": 3,
+    "observations": [
+        {"realtime_start": "2025-09-23", "realtime_end": "2025-10-27", "date": "2025-08-01", "value": "110"},
+        {"realtime_start": "2025-10-28", "realtime_end": "2025-11-12", "date": "2025-08-01", "value": "111"},
+        {"realtime_start": "2025-10-28", "realtime_end": "2025-11-12", "date": "2025-09-01", "value": "112"},
+    ],
+}
+
+DESCRIPTION = {
+    "realtime_start": "2025-11-12",
+    "realtime_end": "2025-11-12",
+    "seriess": [
+        {
+            "id": "WALCL",
+            "realtime_start": "2025-11-12",
+            "realtime_end": "2025-11-12",
+            "title": "Assets: Total Assets: Wednesday Level",
+            "observation_start": "2002-12-18",
+            "observation_end": "2025-11-05",
+            "frequency": "Weekly, As of Wednesday",
+            "frequency_short": "W",
+            "units": "Millions of U.S. Dollars",
+            "units_short": "Mil. of U.S. $",
+            "seasonal_adjustment": "Not Seasonally Adjusted",
+            "seasonal_adjustment_short": "NSA",
+            "last_updated": "2025-11-06 15:34:02-06",
+            "popularity": 95,
+            "notes": "",
+        }
+    ],
+}
+
 BALANCES = [
     {
         "record_date": "2025-11-10",

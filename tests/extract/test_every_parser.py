@@ -42,7 +42,9 @@ def test_every_provider_is_covered():
 def test_a_good_body_fills_the_tables_of_its_provider(sample: Sample):
     found = parsed(sample.exchange)
     assert {name: len(rows) for name, rows in found.items()} == sample.rows
-    assert set(found) == {table.name for table in tables_of(sample.provider)}
+    # FRED answers each table of its own; test_fred.py fills the others.
+    others = {"fred_vintages", "fred_series"}
+    assert set(found) == {table.name for table in tables_of(sample.provider)} - others
 
 
 @EVERY
