@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 
-from orchestration.extract.base import Exchange, Plan, Request, Row, Rows, problem, read_json, require_keys
+from orchestration.extract.base import Exchange, Plan, Request, Rows, problem, read_json, require_keys
 
 PAGE = 100_000
 
@@ -131,7 +131,12 @@ def parse(exchange: Exchange) -> Rows:
     found = body if isinstance(body, dict) else ()
     if answer == "metadata":
         require_keys(exchange, "the answer", found, ("seriess",))
-        return {"fred_series": [_described(exchange, body["seriess"])]}
+        series = exchange.request.context["series_id"]
+        if any(row["id"] != series for row in body["seriess"]):
+            raise problem(
+                exchange, f"the answer describes {', '.join(row['id'] for row in body['seriess'])}, not {series}"
+            )
+        return {"fred_series": body["seriess"]}
     if answer == "vintage dates":
         require_keys(exchange, "the answer", found, ("vintage_dates", "count"))
         days = [date.fromisoformat(day) for day in body["vintage_dates"]]
@@ -154,13 +159,6 @@ def parse(exchange: Exchange) -> Rows:
             exchange, f"no value is in force on {body['realtime_end']}", "the real-time window was cut: try again"
         )
     return {"fred_observations": in_force, "fred_vintages": rows}
-
-
-def _described(exchange: Exchange, found: list[Row]) -> Row:
-    series = exchange.request.context["series_id"]
-    if [row.get("id") for row in found] != [series]:
-        raise problem(exchange, f"the answer describes {[row.get('id') for row in found]}, not {series}")
-    return found[0]
 
 
 def explain(status: int, text: str) -> tuple[str, bool] | None:

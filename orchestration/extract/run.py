@@ -260,7 +260,8 @@ def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest
                 in_a_row = 0
             except ExtractError as error:
                 basket.harvest.failures.append((error, asked[-1].required))
-                in_a_row += not isinstance(error, PermanentError)
+                # A host that answered the first of these requests is up.
+                in_a_row = (in_a_row if len(asked) == 1 else 0) + (not isinstance(error, PermanentError))
                 if error.whole_provider or in_a_row >= GIVE_UP_AFTER:
                     basket.harvest.failures += [
                         (

@@ -91,7 +91,7 @@ def arrow(given: Exchange) -> tuple[pa.Table, set[str]]:
     return to_arrow(RAW_TABLES[name], found, given)
 
 
-FRED = {
+FRED: dict[str, Any] = {
     "realtime_start": "2025-11-12",
     "realtime_end": "2025-11-12",
     "count": 3,
@@ -104,7 +104,7 @@ FRED = {
     ],
 }
 
-VINTAGES = FRED | {
+VINTAGES: dict[str, Any] = FRED | {
     "realtime_start": "2025-09-01",
     "count": 3,
     "observations": [
@@ -114,7 +114,7 @@ VINTAGES = FRED | {
     ],
 }
 
-DESCRIPTION = {
+DESCRIPTION: dict[str, Any] = {
     "realtime_start": "2025-11-12",
     "realtime_end": "2025-11-12",
     "seriess": [
