@@ -201,6 +201,75 @@ def doctor(
         raise typer.Exit(SOURCE_FAILED)
 
 
+releases = typer.Typer(help="List, copy for the public, roll back or prune the releases.")
+app.add_typer(releases, name="release")
+
+
+@releases.callback(invoke_without_command=True)
+def release(
+    context: typer.Context,
+    home: Home = None,
+    public: Annotated[
+        bool,
+        typer.Option("--public", help="Copy the current release without what the owners of the data do not let pass."),
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="New folder of the copy; default: <home>/public/<release>.")
+    ] = None,
+) -> None:
+    """List the releases on disk, or with --public copy what of the current one may be passed on."""
+    if context.invoked_subcommand:
+        return
+    from rich.console import Console
+
+    from orchestration.terminal import public_table, releases_table
+    from orchestration.warehouse import release as folders
+
+    settings = load_settings(home=home)
+    console = Console(width=_width())
+    if not public:
+        console.print(releases_table(settings.releases_dir))
+        return
+    from orchestration.catalog import load_catalog
+    from orchestration.catalog.origins import Permission, load_origins
+
+    folder = folders.current(settings.releases_dir)
+    target = output or settings.home / "public" / folder.name
+    folders.export_public(folder, target, Permission(load_catalog()), load_origins())
+    console.print(public_table(folders.read_manifest(target)))
+    typer.echo(f"Written {target}; name the sources as manifest.json lists them under attributions.")
+
+
+@releases.command()
+def rollback(
+    name: Annotated[
+        str | None, typer.Argument(help="Release to go back to; default: the one before the current.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Point `current` at an older release; nothing is deleted, and the next run releases anew."""
+    from orchestration.warehouse import release as folders
+    from orchestration.warehouse.ledger import Ledger
+
+    settings = load_settings(home=home)
+    folder = folders.roll_back(settings.releases_dir, name)
+    Ledger(settings.ledger_path).append("rollback", release=folder.name)
+    typer.echo(f"current is {folder.name}")
+
+
+@releases.command()
+def prune(
+    keep: Annotated[int | None, typer.Option(min=1, help="Newest releases to keep; TIDEGAUGE_RELEASES_KEPT.")] = None,
+    home: Home = None,
+) -> None:
+    """Delete the oldest releases; the current one always stays."""
+    from orchestration.warehouse import release as folders
+
+    settings = load_settings(home=home)
+    gone = folders.prune(settings.releases_dir, keep or settings.releases_kept)
+    typer.echo(f"deleted {', '.join(gone)}" if gone else "nothing to delete")
+
+
 @app.command()
 def ui(
     home: Home = None,

@@ -126,6 +126,23 @@ def releases_table(releases_dir: Path) -> RenderableType:
     return table
 
 
+def public_table(manifest: dict[str, Any]) -> RenderableType:
+    """What a public copy holds and what stayed at home, with the source whose terms ask for it."""
+    table = _table("Public copy", "table", "rows", "left out")
+    for name in sorted(set(manifest["tables"]) | set(manifest["left_out"])):
+        kept, left = manifest["tables"].get(name), manifest["left_out"].get(name, {})
+        reasons = left.get("table") or "; ".join(
+            f"{what}: {', '.join(f'{each} ({why})' for each, why in members.items())}" for what, members in left.items()
+        )
+        table.add_row(
+            escape(name),
+            f"{kept['rows']:,}" if kept else "–",
+            escape(f"the table ({reasons})" if "table" in left else reasons),
+            style="" if kept else "dim",
+        )
+    return table
+
+
 def series_table(con: duckdb.DuckDBPyConnection, now: datetime) -> RenderableType:
     """Each series' newest figure, when it became public, how old it is, and whether its release rule owes a newer one."""
     table = _table("Series", "series", "newest", "known at (UTC)", "age days", "next due (UTC)", "state", "title")

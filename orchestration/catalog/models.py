@@ -77,11 +77,13 @@ Text = Annotated[str, Field(min_length=1)]
 Days = Annotated[int, Field(ge=0)]
 
 
-class _Entry(BaseModel):
+class Entry(BaseModel):
+    """A part of a catalog file: frozen, and nothing unknown in it."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
-class Terms(_Entry):
+class Terms(Entry):
     """What the owner allows. `is_verified` is false where the wording was not read at its source."""
 
     licence: Text
@@ -92,7 +94,7 @@ class Terms(_Entry):
     notes: str = ""
 
 
-class RateLimit(_Entry):
+class RateLimit(Entry):
     """At most `requests` per `per_seconds`; `robots` repeats what the host asks of crawlers."""
 
     requests: Annotated[int, Field(ge=1)]
@@ -100,7 +102,7 @@ class RateLimit(_Entry):
     robots: str = ""
 
 
-class KeyPolicy(_Entry):
+class KeyPolicy(Entry):
     """Whether the provider wants a key, and the variable that holds it."""
 
     policy: Literal["none", "optional", "required"] = "none"
@@ -113,7 +115,7 @@ class KeyPolicy(_Entry):
         return self
 
 
-class ReleaseRule(_Entry):
+class ReleaseRule(Entry):
     """When the value of a period becomes public.
 
     days: `days` calendar days after the period, moved forward to a federal business day when `roll` is set.
@@ -157,7 +159,7 @@ class ReleaseRule(_Entry):
         return self
 
 
-class ReleaseException(_Entry):
+class ReleaseException(Entry):
     """A period whose release left the rule (a shutdown, a cancelled month)."""
 
     key: Text
@@ -166,7 +168,7 @@ class ReleaseException(_Entry):
     reason: Text
 
 
-class Retired(_Entry):
+class Retired(Entry):
     """An id that was once active: it keeps its meaning in old data and may not be reused."""
 
     id: Text
@@ -174,7 +176,7 @@ class Retired(_Entry):
     reason: Text
 
 
-class Series(_Entry):
+class Series(Entry):
     """One time series: how it is asked for, what its numbers mean, and when they can be trusted.
 
     provider_units: the unit as the provider's metadata must state it, to the letter; another one closes the raw gate.
@@ -223,7 +225,7 @@ class Series(_Entry):
         return self
 
 
-class Dataset(_Entry):
+class Dataset(Entry):
     """One raw table of a provider, and how much disorder in it is tolerated."""
 
     name: Text
@@ -234,7 +236,7 @@ class Dataset(_Entry):
     quarantine_limit_pct: Annotated[float, Field(ge=0, le=100)] = 1.0
 
 
-class Provider(_Entry):
+class Provider(Entry):
     """One source: where it is, what it allows, what is asked of it."""
 
     provider: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")]
@@ -268,7 +270,7 @@ class Provider(_Entry):
         return any(dataset.required for dataset in self.datasets) or any(series.required for series in self.series)
 
 
-class Asset(_Entry):
+class Asset(Entry):
     """One token. `asset_id` is ours and stable; a symbol is a label that two tokens may share.
 
     stablecoin: pegged to or redeemable in a fiat currency, yield-bearing dollar tokens included.
@@ -285,7 +287,7 @@ class Asset(_Entry):
     notes: str = ""
 
 
-class Catalog(_Entry):
+class Catalog(Entry):
     """Everything the warehouse knows about its sources, with the tables it becomes there."""
 
     providers: dict[str, Provider]
