@@ -48,7 +48,8 @@ def test_series_the_marts_rest_on(catalog: Catalog) -> None:
     fred += " PAYEMS UNRATE JTSJOL ICSA INDPRO RSAFS UMCSENT NFCI STLFSI4"
     wanted = {f"fred.{key}" for key in fred.split()}
     wanted |= {f"yahoo.{key}" for key in yahoo.split()} | {f"tradingview.{key}" for key in charts.split()}
-    wanted |= {"fiscaldata.TGA_CLOSE", "stablecoins.total_usd", "cboe.VIX"}
+    wanted |= {"fiscaldata.TGA_CLOSE", "stablecoins.total_usd", "cboe.VIX", "ecos.KOSPI"}
+    wanted |= {f"coinmarketcap.{key}" for key in ("TOTAL", "ALTCOINS", "BTC.D", "ETH.D")}
     others = {s.series_id for s in catalog.series if s.provider != "coinmetrics"}
     assert others == wanted
 
