@@ -17,12 +17,12 @@ from orchestration.catalog.release import release_calendar_frame
 from orchestration.catalog.sessions import sessions_frame
 from orchestration.catalog.tables import RAW_TABLES, RawTable
 from orchestration.extract.archive import Archive
-from orchestration.extract.base import Window
+from orchestration.extract.base import Held, Window
 from orchestration.extract.progress import Progress
 from orchestration.extract.run import Harvest, active_providers, first_fetch, harvest_archive, harvest_live
 from orchestration.settings import ConfigurationError, Settings
 from orchestration.warehouse import WarehouseError, connect, definitions, raw
-from orchestration.warehouse.cursors import window_starts
+from orchestration.warehouse.cursors import described_series, vintage_cursors, window_starts
 from orchestration.warehouse.ledger import Ledger
 
 CATALOG_KEY = dg.AssetKey(["catalog"])
@@ -166,7 +166,8 @@ def _harvests(
     reasons = active_providers(settings, tuple(config.only))
     needed = {RAW_TABLES[name].provider for name in wanted}
     reasons = {name: reason for name, reason in reasons.items() if name in needed}
-    return harvest_live(catalog, settings, _windows(con, catalog, settings, config), reasons, progress)
+    held = Held(vintage_cursors(con), described_series(con))
+    return harvest_live(catalog, settings, _windows(con, catalog, settings, config), reasons, progress, held)
 
 
 def _windows(

@@ -173,7 +173,7 @@ def _series(
         if frequency == values.get("frequency"):
             defaults = {"look_back_days": look_back, "carry_days": carry, "freshness_grace_days": grace}
             values = defaults | values
-    values = {"dataset": datasets[0].name if len(datasets) == 1 else None} | values
+    values = {"dataset": datasets[0].name if datasets else None} | values
     series = build_entry(Series, values | {"provider": name, "release": rule}, where, entry)
     if series.dataset not in {dataset.name for dataset in datasets}:
         raise CatalogError(f"{where}: {entry}: field dataset: {series.dataset!r} is not among datasets; add it there")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Redistribution = Literal["allowed", "restricted", "forbidden"]
-Unit = Literal["usd", "pct", "index", "tokens", "fx_per_usd"]
+Unit = Literal["usd", "pct", "index", "tokens", "fx_per_usd", "count"]
 Frequency = Literal["daily", "daily_7d", "weekly", "monthly"]
 CalendarName = Literal["us_federal", "nyse", "utc", "xkrx", "xshg", "xtks", "fx"]
 SessionCalendar = Literal["XNYS", "XKRX", "XSHG", "XTKS"]
@@ -196,13 +196,18 @@ class Retired(Entry):
 
 
 class Series(Entry):
-    """One time series: how it is asked for, what its numbers mean, and when they can be trusted."""
+    """One time series: how it is asked for, what its numbers mean, and when they can be trusted.
+
+    provider_units: the unit as the provider's metadata must state it, to the letter; another one closes the raw gate.
+    vintages: every revision is read with the day it was published on, not only the value of today.
+    """
 
     provider: Text
     key: Text
     dataset: Text
     title: Text
     native_unit: Text
+    provider_units: Text | None = None
     unit: Unit
     scale: Positive = 1.0
     frequency: Frequency
@@ -215,6 +220,7 @@ class Series(Entry):
     required: bool = False
     may_be_empty: bool = False
     revision_policy: Text
+    vintages: bool = False
     plausible_min: float
     plausible_max: float
     jump_limit: Positive = 0.5
@@ -233,6 +239,8 @@ class Series(Entry):
             raise ValueError("plausible_min: must be below plausible_max")
         if (self.frequency == "weekly") != (self.weekday is not None):
             raise ValueError("weekday: say on which day the period of a weekly series ends (and only there)")
+        if self.vintages and self.may_be_empty:
+            raise ValueError("vintages: a series with vintages always has observations; remove may_be_empty")
         return self
 
 
@@ -367,11 +375,14 @@ class Catalog(Entry):
                 "dataset": s.dataset,
                 "title": s.title,
                 "native_unit": s.native_unit,
+                "provider_units": s.provider_units or "",
                 "unit": s.unit,
                 "scale": s.scale,
                 "frequency": s.frequency,
                 "calendar": s.calendar,
                 "release_rule": s.release.id,
+                "release_time": s.release.time,
+                "release_zone": s.release.zone,
                 "look_back_days": s.look_back_days,
                 "carry_days": s.carry_days,
                 "is_required": s.required,

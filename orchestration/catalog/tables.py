@@ -102,6 +102,34 @@ _TABLES = (
         period="date",
     ),
     RawTable(
+        "fred_vintages",
+        "fred",
+        (
+            Column("series_id"),
+            Column("date", "date"),
+            Column("value", "number", frozenset({"."})),
+            # A row is clipped to the real-time window of its request: at the start it may continue an older row, and
+            # the end of a value in force is the day of the request.
+            Column("realtime_start", "date"),
+            Column("realtime_end", versioned=False),
+        ),
+        ("series_id", "date", "realtime_start"),
+        series="series_id",
+        period="date",
+    ),
+    RawTable(
+        "fred_series",
+        "fred",
+        (
+            Column("id"),
+            Column("units"),
+            *_text("title", "units_short", "frequency", "frequency_short", "seasonal_adjustment"),
+            *_text("seasonal_adjustment_short", "observation_start", "observation_end", "last_updated", "notes"),
+            *_text("realtime_start", "realtime_end", "popularity", "group_popularity", versioned=False),
+        ),
+        ("id",),
+    ),
+    RawTable(
         "fredgraph_observations",
         "fredgraph",
         (

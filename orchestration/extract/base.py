@@ -38,6 +38,18 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Held:
+    """What the warehouse holds of the series with vintages and metadata, by provider key; empty in a new home.
+
+    vintages: the first period held, and the vintage up to which all revisions are held (None: none yet).
+    described: the series whose metadata was read.
+    """
+
+    vintages: Mapping[str, tuple[date, date | None]] = field(default_factory=dict)
+    described: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a provider module may look at when it decides what to ask for."""
 
@@ -47,6 +59,7 @@ class Plan:
     now: datetime
     window_of: Callable[[str | None], Window]
     """Window of one series of the provider (its provider key), or of the whole provider for None."""
+    held: Held = Held()
 
 
 @dataclass(frozen=True)

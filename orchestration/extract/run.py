@@ -38,7 +38,7 @@ from orchestration.extract import (
     yahoo,
 )
 from orchestration.extract.archive import Archive
-from orchestration.extract.base import Exchange, Page, Plan, Request, Window, empty_arrow, problem, to_arrow
+from orchestration.extract.base import Exchange, Held, Page, Plan, Request, Window, empty_arrow, problem, to_arrow
 from orchestration.extract.errors import ExtractError, PermanentError
 from orchestration.extract.http import Client
 from orchestration.extract.progress import Progress
@@ -62,6 +62,8 @@ GIVE_UP_AFTER = 2
 
 MOST_PAGES = 1000
 """Far more than any of the sources has; an answer that always names a next page ends here."""
+
+NOTHING_HELD = Held()
 
 
 @dataclass
@@ -261,12 +263,14 @@ def harvest_live(
     window_of: Callable[[str, str | None], Window],
     reasons: Mapping[str, str | None],
     progress: Progress,
+    held: Held = NOTHING_HELD,
 ) -> Iterator[Harvest]:
     """Ask every active provider at the same time; yields each as it finishes."""
     archive, now = Archive(settings.archive_dir), settings.now()
 
     def plan_of(name: str) -> Plan:
-        return Plan(catalog.provider(name), catalog.series_of(name), settings, now, lambda key: window_of(name, key))
+        entry, series = catalog.provider(name), catalog.series_of(name)
+        return Plan(entry, series, settings, now, lambda key: window_of(name, key), held)
 
     def work(name: str) -> Harvest:
         plan, basket = plan_of(name), Basket(name)
@@ -360,15 +364,13 @@ def _ask(basket: Basket, plan: Plan, archive: Archive, progress: Progress) -> No
                     answers += [exchange] if first is probe else []
                 in_a_row = 0
             except ExtractError as error:
-                log.warning("%s", error)
-                basket.harvest.failures.append((error, first.required))
-                in_a_row += not isinstance(error, PermanentError)
+                basket.harvest.failures.append((error, asked[-1].required))
+                # A host that answered the first of these requests is up.
+                in_a_row = (in_a_row if len(asked) == 1 else 0) + (not isinstance(error, PermanentError))
                 is_unusable = error.whole_provider or in_a_row >= GIVE_UP_AFTER
                 answers = []
             if first is probe:
                 plan, left_out = module.narrow(plan, answers) if answers else (plan, [])
-                for gap, _ in left_out:
-                    log.warning("%s", gap)
                 basket.harvest.failures += left_out
                 queue += module.requests(plan)
             if is_unusable:
@@ -383,7 +385,18 @@ def _ask(basket: Basket, plan: Plan, archive: Archive, progress: Progress) -> No
         progress.at(name, len(queue), len(queue), "")
     finally:
         client.close()
+        _tell([error for error, _ in basket.harvest.failures])
     basket.harvest.tries = client.tries
+
+
+def _tell(errors: list[ExtractError]) -> None:
+    """One line per cause: ten series that a provider does not have are one thing to read."""
+    causes: dict[tuple[str, str, str], list[str]] = {}
+    for error in errors:
+        causes.setdefault((error.provider, error.problem, error.remedy), []).append(error.request)
+    for (provider, what, remedy), asked in causes.items():
+        more = f" and {len(asked) - 20} more" if len(asked) > 20 else ""
+        log.warning("%s", ExtractError(provider, ", ".join(asked[:20]) + more, what, remedy))
 
 
 def _take(client: Client, basket: Basket, request: Request, asked: list[Request]) -> tuple[Exchange, Request | None]:

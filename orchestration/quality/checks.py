@@ -111,6 +111,14 @@ _SERIES_TABLE = {
         "run the source again; if the provider is late, wait or raise freshness_grace_days",
     ),
 }
+_METADATA = {
+    "units": (
+        "fred_series",
+        "every series is served in the unit that the catalog expects",
+        "every number of it now means something else: compare with the provider's page, then change provider_units, scale "
+        "and the ranges in the catalog together, and load the series again",
+    ),
+}
 _RECONCILIATIONS = {
     "wtregen_matches_dts": (
         "fred_observations",
@@ -297,7 +305,7 @@ def _raw_checks() -> tuple[CheckSpec, ...]:
         found += [CheckSpec("raw", f"raw/{table}", name, *texts) for name, texts in rules.items()]
         found += [
             CheckSpec("raw", f"raw/{table}", name, description, remedy)
-            for name, (home, description, remedy) in _RECONCILIATIONS.items()
+            for name, (home, description, remedy) in (_METADATA | _RECONCILIATIONS).items()
             if home == table
         ]
     return tuple(found)

@@ -312,6 +312,24 @@ def series_rows(con: duckdb.DuckDBPyConnection, now: datetime) -> pd.DataFrame:
     )
 
 
+def unit_rows(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Per series whose unit the catalog states: that unit, the one the provider stated last (None: never read)."""
+    return rows(
+        con,
+        """
+        with described as (
+            select 'fred.' || id as series_id, trim(arg_max(units, _extracted_at)) as units
+            from raw.fred_series group by id
+        )
+        select
+            series_id, is_required, provider_units as expected, units as found,
+            (units is distinct from provider_units)::integer::double as is_different
+        from catalog.series left join described using (series_id)
+        where provider_units <> '' and not coalesce(is_retired, false) order by series_id
+        """,
+    )
+
+
 # ------------------------------------------------------------------ raw: reconciliations
 
 _RECONCILED = {

@@ -100,11 +100,13 @@ def evaluate_raw_gate(con: duckdb.DuckDBPyConnection, now: datetime) -> list[Che
             observed = frames.observation_rows(con)
             series = frames.series_rows(con, now)
             reconciled = frames.reconciliation_rows(con, complete)
+        units = frames.unit_rows(con) if "fred_series" in complete else pd.DataFrame()
         findings = {
             **_judge_tables(con, tables),
             **_judge_observations(observed),
             **_judge_series(series),
             **_judge_reconciliations(reconciled),
+            ("fred_series", "units"): _judge_units(units),
         }
     broken = set(tables["table"]) - set(complete)
     results = []
@@ -244,6 +246,20 @@ def _judge_series(series: pd.DataFrame) -> dict[tuple[str, str], _Finding]:
     return found
 
 
+def _judge_units(units: pd.DataFrame) -> _Finding:
+    read = units[units["found"].notna()] if len(units) else units
+    if read.empty:
+        return _not_applicable("no metadata was read; FRED's needs a key")
+    verdict = judge(read, [Between("units", "is_different", maximum=0)], what="units")["units"]
+    bad = read.iloc[verdict.positions]
+    return _Finding(
+        verdict.passed,
+        observed={"series": len(read), "not_read": len(units) - len(read)},
+        failing=bad[["series_id", "is_required", "expected", "found"]],
+        failing_count=len(bad),
+    )
+
+
 def _judge_reconciliations(reconciled: pd.DataFrame) -> dict[tuple[str, str], _Finding]:
     homes = {spec.name: spec.asset.removeprefix("raw/") for spec in RAW_CHECKS if spec.name in RECONCILIATIONS}
     frame = reconciled.assign(
@@ -314,7 +330,9 @@ LIQUIDITY_LIMITS: dict[str, tuple[float, float]] = {
     "tga_daily_close_usd": (0, 4e12),
     "tga_wednesday_usd": (0, 4e12),
     "tga_week_average_usd": (0, 4e12),
+    "reserves_week_average_usd": (0, 1e13),
     "rrp_usd": (0, 5e12),
+    "reverse_repo_wednesday_usd": (0, 6e12),
     "net_liquidity_daily_usd": (1e11, 2e13),
     "net_liquidity_wednesday_usd": (1e11, 2e13),
     "net_liquidity_week_average_usd": (1e11, 2e13),
@@ -326,8 +344,13 @@ LIQUIDITY_LIMITS: dict[str, tuple[float, float]] = {
     "sofr_pct": (-2, 25),
     "yield_2y_pct": (-2, 25),
     "yield_10y_pct": (-2, 25),
+    "real_yield_5y_pct": (-5, 15),
     "real_yield_10y_pct": (-5, 15),
+    "expected_inflation_1y_pct": (-5, 15),
+    "breakeven_5y_pct": (-5, 15),
     "breakeven_10y_pct": (-5, 15),
+    "credit_spread_high_yield_pct": (0, 30),
+    "credit_spread_baa_pct": (0, 15),
     "inflation_12m_pct": (-15, 30),
     "cpi_index": (10, 2000),
     "dollar_broad_index": (50, 250),

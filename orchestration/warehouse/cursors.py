@@ -55,3 +55,29 @@ def window_starts(
         return min(wanted, end - look_back)
 
     return start
+
+
+def vintage_cursors(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[date, date | None]]:
+    """Per FRED series: the first period held, and the vintage in which its newest period appeared (None without any).
+
+    From that vintage on revisions are asked for again. It is not the newest vintage of all: a backfill of old periods
+    brings newer ones without the revisions of the other periods. A series whose first load broke off is not listed.
+    """
+    rows = con.execute(
+        """
+        with appeared as (
+            select series_id, min(realtime_start)::date as vintage
+            from (select * from raw.fred_vintages qualify date = max(date) over (partition by series_id))
+            group by series_id
+        )
+        select series_id, min(observations.date)::date, any_value(vintage)
+        from raw.fred_observations as observations left join appeared using (series_id)
+        group by series_id
+        """
+    ).fetchall()
+    return {series: (first, vintage) for series, first, vintage in rows}
+
+
+def described_series(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """The FRED series whose metadata was read."""
+    return frozenset(row[0] for row in con.execute("select distinct id from raw.fred_series").fetchall())

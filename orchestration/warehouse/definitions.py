@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 TABLES: dict[str, str] = {
     "series": """
         series_id varchar, provider varchar, provider_key varchar, dataset varchar, title varchar, native_unit varchar,
-        unit varchar, scale double, frequency varchar, calendar varchar, release_rule varchar, look_back_days integer,
-        carry_days integer, is_required boolean, may_be_empty boolean, is_retired boolean, revision_policy varchar,
-        plausible_min double, plausible_max double, jump_limit double, jump_kind varchar, freshness_grace_days integer,
-        licence varchar, redistribution varchar, attribution varchar""",
+        provider_units varchar, unit varchar, scale double, frequency varchar, calendar varchar, release_rule varchar,
+        release_time varchar, release_zone varchar, look_back_days integer, carry_days integer, is_required boolean,
+        may_be_empty boolean, is_retired boolean, revision_policy varchar, plausible_min double, plausible_max double,
+        jump_limit double, jump_kind varchar, freshness_grace_days integer, licence varchar, redistribution varchar,
+        attribution varchar""",
     "datasets": "provider varchar, dataset varchar, is_required boolean, quarantine_limit_pct double",
     "release_exceptions": "series_id varchar, period_date date, known_at timestamptz",
     "release_calendar": "release_rule varchar, period_date date, known_at timestamptz",

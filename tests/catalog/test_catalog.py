@@ -39,7 +39,14 @@ def test_series_the_marts_rest_on(catalog: Catalog) -> None:
     fred = "WALCL WTREGEN WDTGAL RRPONTSYD DFF DFEDTARU DFEDTARL EFFR SOFR DGS2 DGS10 DFII10 T10YIE M2SL"
     yahoo = "^GSPC ^IXIC ^KS11 000001.SS 000300.SS ^N225 DX-Y.NYB ^VIX KRW=X CNY=X JPY=X"
     charts = "CRYPTOCAP:TOTAL CRYPTOCAP:TOTAL3 CRYPTOCAP:BTC.D CRYPTOCAP:ETH.D TVC:DXY"
-    wanted = {f"fred.{key}" for key in [*fred.split(), "CPIAUCSL", "VIXCLS", "DTWEXBGS", "SP500"]}
+    fred += (
+        " CPIAUCSL VIXCLS DTWEXBGS SP500 WRESBAL TREAST WSHOMCB WLRRAL IORB FEDFUNDS DGS30 DFII5 T10Y2Y T5YIE EXPINF1YR"
+    )
+    fred += (
+        " BAMLH0A0HYM2 BAA10Y NASDAQCOM NASDAQ100 DCOILWTICO DEXKOUS DEXCHUS DEXJPUS DEXUSEU WM2NS CPILFESL PCEPILFE"
+    )
+    fred += " PAYEMS UNRATE JTSJOL ICSA INDPRO RSAFS UMCSENT NFCI STLFSI4"
+    wanted = {f"fred.{key}" for key in fred.split()}
     wanted |= {f"yahoo.{key}" for key in yahoo.split()} | {f"tradingview.{key}" for key in charts.split()}
     wanted |= {f"nyfed.{key}" for key in ("RRP", "SOFR", "EFFR", "SOMA_TOTAL", "SOMA_BILLS", "SOMA_MBS")}
     wanted |= {"fiscaldata.TGA_CLOSE", "stablecoins.total_usd", "cboe.VIX", "ecos.KOSPI"}
@@ -75,6 +82,10 @@ def test_only_stated_sources_are_required(catalog: Catalog) -> None:
         ("fred.RRPONTSYD", 12.814, 12.814e9),
         ("nyfed.RRP", 12_814_000_000, 12.814e9),
         ("fred.M2SL", 22_212.4, 22.2124e12),
+        ("fred.WM2NS", 22_303.7, 22.3037e12),
+        ("fred.WRESBAL", 2_827_975, 2.827975e12),
+        ("fred.RSAFS", 726_983, 726.983e9),
+        ("fred.DEXUSEU", 1.1558, 1.1558),
     ],
 )
 def test_units_of_money_series(catalog: Catalog, series_id: str, native: float, usd: float) -> None:
@@ -105,6 +116,11 @@ def jumps(catalog: Catalog, series_id: str, before: float, after: float) -> bool
         ("fred.EFFR", 3.87, 0.387),
         ("fred.DGS10", 4.1, 41.0),
         ("fred.CPIAUCSL", 323.4, 32.4),
+        ("fred.PAYEMS", 159_000, 1_590_000),
+        ("fred.UNRATE", 4.4, 44.0),
+        ("fred.BAMLH0A0HYM2", 3.1, 31.0),
+        ("fred.DEXKOUS", 1_460, 146.0),
+        ("fred.DEXUSEU", 1.16, 11.6),
         ("cboe.VIX", 17.0, 1.7),
         ("cboe.VIX", 17.0, 170.0),
         ("coinmetrics.btc.price", 104_000, 10_400),
@@ -126,6 +142,11 @@ def test_slip_of_scale_is_caught(catalog: Catalog, series_id: str, before: float
         ("fred.SOFR", 2.43, 5.25),  # 2019-09-17
         ("fred.DFEDTARU", 1.25, 0.25),  # 2020-03-16
         ("fred.EFFR", 1.10, 0.25),
+        ("fred.ICSA", 282_000, 3_010_000),  # 2020-03-21
+        ("fred.UNRATE", 4.4, 14.8),  # April 2020
+        ("fred.DCOILWTICO", 18.31, -36.98),  # 2020-04-20
+        ("fred.T5YIE", 0.4, -1.52),  # 2008-12-01
+        ("fred.DEXCHUS", 5.8145, 8.7117),  # 1994-01-03
         ("yahoo.^GSPC", 2_711.02, 2_386.13),
         ("yahoo.^N225", 35_909.70, 31_458.42),  # 2024-08-05
     ],
@@ -155,7 +176,23 @@ def test_third_party_series_in_fred_keep_their_owners_terms(catalog: Catalog) ->
     assert catalog.find("fred.WALCL").terms.redistribution == "allowed"
     assert catalog.find("fred.VIXCLS").terms.redistribution == "forbidden"
     assert catalog.find("fred.SP500").terms.redistribution == "forbidden"
+    for key in ("BAMLH0A0HYM2", "BAA10Y", "NASDAQCOM", "NASDAQ100", "UMCSENT"):
+        assert catalog.find(f"fred.{key}").terms.redistribution == "forbidden", key
     assert catalog.find("coinmetrics.btc.cap").terms.redistribution == "restricted"
+
+
+def test_fred_states_the_unit_of_every_series(catalog: Catalog) -> None:
+    """The scale of a money series follows from the words of its unit."""
+    scales = {"Thousands": 1e3, "Millions": 1e6, "Billions": 1e9}
+    for series in catalog.series_of("fred"):
+        assert series.provider_units, series.key
+        stated = [factor for word, factor in scales.items() if word in series.provider_units]
+        assert series.scale == (stated[0] if stated else 1), series.key
+
+
+def test_what_is_revised_for_good_has_vintages(catalog: Catalog) -> None:
+    wanted = "CPIAUCSL CPILFESL ICSA INDPRO JTSJOL M2SL PAYEMS PCEPILFE RSAFS UNRATE WM2NS"
+    assert sorted(s.key for s in catalog.series if s.vintages) == wanted.split()
 
 
 def test_usdt_is_counted_once(catalog: Catalog) -> None:

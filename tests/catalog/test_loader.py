@@ -53,7 +53,7 @@ BROKEN = [
         "fred.yml",
         "unit: usd",
         "unit: dollars",
-        "catalog/fred.yml: series WALCL: field unit: must be 'usd', 'pct', 'index', 'tokens' or 'fx_per_usd'",
+        "catalog/fred.yml: series WALCL: field unit: must be 'usd', 'pct', 'index', 'tokens', 'fx_per_usd' or 'count'",
     ),
     (
         "fred.yml",
@@ -71,7 +71,7 @@ BROKEN = [
         "fred.yml",
         "    release: h41\n",
         "    release: h42\n",
-        "catalog/fred.yml: series WALCL: field release: no rule 'h42' under releases; known: cpi, h10",
+        "catalog/fred.yml: series WALCL: field release: no rule 'h42' under releases; known: cpi, fed_funds_month",
     ),
     ("fred.yml", "  - key: WTREGEN\n", WALCL, "catalog/fred.yml: series WALCL: is listed twice; keep one"),
     ("fred.yml", WALCL, f"{WALCL}    key: X\n", "key key is given twice; keep one of them"),

@@ -103,7 +103,7 @@ def arrow(given: Exchange) -> tuple[pa.Table, set[str]]:
     return to_arrow(RAW_TABLES[name], found, given)
 
 
-FRED = {
+FRED: dict[str, Any] = {
     "realtime_start": "2025-11-12",
     "realtime_end": "2025-11-12",
     "count": 3,
@@ -113,6 +113,40 @@ FRED = {
         {"realtime_start": "2025-11-12", "realtime_end": "2025-11-12", "date": "2025-11-05", "value": "100.5"},
         {"realtime_start": "2025-11-12", "realtime_end": "2025-11-12", "date": "2025-11-06", "value": "."},
         {"realtime_start": "2025-11-12", "realtime_end": "2025-11-12", "date": "2025-11-07", "value": "101"},
+    ],
+}
+
+VINTAGES: dict[str, Any] = FRED | {
+    "realtime_start": "2025-09-01",
+    "count": 3,
+    "observations": [
+        {"realtime_start": "2025-09-23", "realtime_end": "2025-10-27", "date": "2025-08-01", "value": "110"},
+        {"realtime_start": "2025-10-28", "realtime_end": "2025-11-12", "date": "2025-08-01", "value": "111"},
+        {"realtime_start": "2025-10-28", "realtime_end": "2025-11-12", "date": "2025-09-01", "value": "112"},
+    ],
+}
+
+DESCRIPTION: dict[str, Any] = {
+    "realtime_start": "2025-11-12",
+    "realtime_end": "2025-11-12",
+    "seriess": [
+        {
+            "id": "WALCL",
+            "realtime_start": "2025-11-12",
+            "realtime_end": "2025-11-12",
+            "title": "Assets: Total Assets: Wednesday Level",
+            "observation_start": "2002-12-18",
+            "observation_end": "2025-11-05",
+            "frequency": "Weekly, As of Wednesday",
+            "frequency_short": "W",
+            "units": "Millions of U.S. Dollars",
+            "units_short": "Mil. of U.S. $",
+            "seasonal_adjustment": "Not Seasonally Adjusted",
+            "seasonal_adjustment_short": "NSA",
+            "last_updated": "2025-11-06 15:34:02-06",
+            "popularity": 95,
+            "notes": "",
+        }
     ],
 }
 
@@ -584,6 +618,15 @@ SAMPLES_OF_TABLES = SAMPLES | {
         dumps({"soma": {"summary": HOLDINGS}}),
         {"nyfed_soma_summary": 2},
         {"table": "nyfed_soma_summary"},
+    ),
+    "fred vintages": Sample(
+        "fred",
+        dumps(VINTAGES),
+        {"fred_observations": 2, "fred_vintages": 3},
+        {"series_id": "M2SL", "answer": "vintages"},
+    ),
+    "fred metadata": Sample(
+        "fred", dumps(DESCRIPTION), {"fred_series": 1}, {"series_id": "WALCL", "answer": "metadata"}
     ),
     "coinmetrics catalog": Sample("coinmetrics", dumps(COVERAGE), {"coinmetrics_catalog": 9}, path=coinmetrics.CATALOG),
     "coingecko history": Sample("coingecko", dumps(POINTS), {"coingecko_market_chart": 3}, {"id": "solana"}),

@@ -8,8 +8,10 @@ import re
 import socket
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
 import pytest
@@ -32,7 +34,7 @@ from orchestration.extract.run import (
 )
 from orchestration.settings import ConfigurationError, Settings
 from tests.conftest import Mirror
-from tests.extract.helpers import COINS, COVERAGE, NOW, SAMPLES, WINDOW, catalog, dumps, settings
+from tests.extract.helpers import COINS, COVERAGE, DESCRIPTION, FRED, NOW, SAMPLES, WINDOW, catalog, dumps, settings
 from tests.stub import Reply, Stub
 
 KEY = "abcdefghijklmnopqrstuvwxyz012345"
@@ -43,11 +45,12 @@ HTTP = [name for name in MIRRORED if name not in FILE_READERS]
 
 
 def small(slugs: tuple[str, ...] = ("pendle",)) -> Catalog:
-    """The catalog with few series, assets and slugs, and the datasets that the mirror serves."""
+    """The catalog with few series (one with vintages), assets and slugs, and the datasets that the mirror serves."""
     providers = {}
     for name, entry in catalog().providers.items():
+        revised = tuple(series for series in entry.series if series.key == "ICSA")
         changes = {
-            "series": entry.series[:4],
+            "series": (*entry.series[: 4 - len(revised)], *revised),
             "assets": entry.assets[:3],
             "slugs": slugs if entry.slugs else (),
             "datasets": tuple(dataset for dataset in entry.datasets if dataset.name not in NOT_MIRRORED),
@@ -98,6 +101,11 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("the network was used")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def described(series: str) -> bytes:
+    """FRED's metadata of a series."""
+    return dumps(DESCRIPTION | {"seriess": [{**DESCRIPTION["seriess"][0], "id": series}]})
 
 
 # Which providers are asked
@@ -343,7 +351,7 @@ def test_wrong_numbers_pass_through_as_served(mirror: Mirror, clean: dict[str, H
 
 def test_a_repeated_body_is_noticed(mirror: Mirror):
     (found,) = faulty(mirror, "fred:repeat@1", "fred").values()
-    assert found.responses == 1
+    assert found.responses == 2, "the observations of the first series and its metadata"
     assert isinstance(found.failures[0][0], PayloadError)
     assert "the same body came for series WALCL" in str(found.failures[0][0])
     assert set(found.tables["fred_observations"]["series_id"].to_pylist()) == {"WALCL"}
@@ -432,12 +440,36 @@ def test_a_good_answer_in_between_keeps_the_host_in_use(stub: Stub):
 def test_unknown_series_do_not_stop_the_others(stub: Stub):
     """Three refused requests in a row are no dead host."""
     refused = Reply(b'{"error_code":400,"error_message":"Bad Request.  The series does not exist."}', 400)
-    stub.script(refused, refused, refused, Reply(SAMPLES["fred"].body))
+    stub.script(refused, refused, refused, Reply(SAMPLES["fred"].body), Reply(described("ICSA")))
     found = harvest_of("fred", settings(fred_base_url=stub.url, fred_api_key=KEY).at(NOW))
-    assert len(stub.received) == 4
+    assert len(stub.received) == 5
     assert [type(error) for error, _ in found.failures] == [PermanentError] * 3
     assert all("catalog/fred.yml" in error.remedy for error, _ in found.failures)
     assert found.tables["fred_observations"].num_rows == 3
+
+
+def test_series_that_a_source_lacks_are_one_line_to_read(stub: Stub, caplog: pytest.LogCaptureFixture):
+    stub.script(Reply(b'{"error_code":400,"error_message":"Bad Request.  The series does not exist."}', 400))
+    harvest_of("fred", settings(fred_base_url=stub.url, fred_api_key=KEY).at(NOW))
+    (line,) = caplog.messages
+    assert line.startswith("fred: series WALCL, series WTREGEN, series WDTGAL, series ICSA")
+    assert line.endswith("a discontinued series belongs under retired:")
+
+
+def test_metadata_that_fails_costs_no_observation_and_no_run(stub: Stub):
+    """The host answers: however often its metadata is down, the other series are asked for."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked = dict(parse_qsl(urlsplit(handler.path).query))
+        rows = [{**FRED["observations"][0], "value": str(len(stub.received))}]
+        good = Reply(dumps(FRED | {"count": 1, "observations": rows}))
+        (good if "observation_start" in asked else Reply(status=503))(handler)
+
+    stub.script(answer)
+    found = harvest_of("fred", settings(fred_base_url=stub.url, fred_api_key=KEY, http_attempts=1).at(NOW))
+    assert found.tables["fred_observations"].num_rows == 4
+    assert [error.request.split()[0] for error, _ in found.failures] == ["metadata"] * 4
+    assert found.required_failures == []
 
 
 def test_a_refused_key_stops_its_provider_at_once(stub: Stub):

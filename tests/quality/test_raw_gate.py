@@ -349,3 +349,49 @@ def test_an_event_that_was_removed_no_longer_counts_towards_the_total(con: Any) 
         f"{later} as _extracted_at, true as _is_removed from raw.llama_unlock_events where allocation_kind = 'cliff'"
     )
     assert failed(evaluate_raw_gate(con, NOW)) == {}
+
+
+def described(con: Any, **units: str) -> None:
+    """What FRED says about its series; the catalog expects millions for WTREGEN and nothing of the others."""
+    con.execute(
+        "update catalog.series set provider_units = case series_id when 'fred.WTREGEN' then 'Millions' else '' end"
+    )
+    for minute, (key, unit) in enumerate(units.items()):
+        con.execute(
+            f"insert into raw.fred_series by name select ? as id, ? as units, {LATER} + to_minutes({minute}) as _extracted_at",
+            [key, unit],
+        )
+
+
+def units_check(con: Any) -> CheckResult:
+    (found,) = [each for each in evaluate_raw_gate(con, NOW) if each.name == "units"]
+    return found
+
+
+def test_a_changed_unit_closes_the_gate(con: Any) -> None:
+    described(con, WTREGEN="Billions", SP500="Index")
+
+    found = failed(evaluate_raw_gate(con, NOW))
+
+    assert {name: each.severity for name, each in found.items()} == {"fred_series.units": "error"}
+    (row,) = found["fred_series.units"].failing_rows
+    assert (row["series_id"], row["expected"], row["found"]) == ("fred.WTREGEN", "Millions", "Billions")
+
+
+def test_the_unit_that_was_read_last_counts(con: Any) -> None:
+    described(con, WTREGEN="Billions")
+    con.execute(
+        "insert into raw.fred_series by name select 'WTREGEN' as id, 'Millions' as units, "
+        f"{LATER} + interval 1 hour as _extracted_at"
+    )
+
+    assert units_check(con).passed
+    assert units_check(con).observed == {"series": 1, "not_read": 0}
+
+
+def test_units_that_were_never_read_are_not_called_right(con: Any) -> None:
+    described(con)
+
+    assert units_check(con).passed
+    assert units_check(con).severity == "warn"
+    assert units_check(con).note == "not applicable: no metadata was read; FRED's needs a key"

@@ -103,6 +103,14 @@ GOOD: dict[str, dict[str, str | None]] = {
         "totalMintedUSD": "1",
         "is_provisional": "true",
     },
+    "fred_vintages": {
+        "series_id": "M2SL",
+        "date": "2025-09-01",
+        "value": "22212.4",
+        "realtime_start": "2025-10-28",
+        "realtime_end": "2025-11-12",
+    },
+    "fred_series": {"id": "M2SL", "units": "Billions of Dollars", "last_updated": "2025-10-28 12:01:04-05"},
     "yahoo_chart": {
         "symbol": "^GSPC",
         "timestamp": "1762957800",

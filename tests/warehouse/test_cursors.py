@@ -9,7 +9,7 @@ import pytest
 
 from orchestration.catalog import Catalog, load_catalog
 from orchestration.catalog.tables import RAW_TABLES
-from orchestration.warehouse.cursors import window_starts
+from orchestration.warehouse.cursors import described_series, vintage_cursors, window_starts
 from orchestration.warehouse.raw import newest_periods
 
 from .helpers import batch, load, load_row
@@ -121,3 +121,32 @@ def test_a_window_is_never_shorter_than_the_look_back(con: Con, catalog: Catalog
     start = window_starts(con, catalog, first_day=FIRST, end=weekend, given=date(2025, 11, 8), is_bounded=True)
     look_back = next(series.look_back_days for series in catalog.series_of("fred") if series.key == "WALCL")
     assert (weekend - start("fred", "WALCL")).days == look_back
+
+
+def test_vintages_go_on_from_the_one_in_which_the_newest_period_appeared(con: Con) -> None:
+    """A later revision of an old period, from a backfill of old periods alone, does not move the cursor past the others."""
+    assert vintage_cursors(con) == {}
+    load_row(
+        con,
+        "fred_vintages",
+        {"date": "2025-08-01", "realtime_start": "2025-09-23"},
+        {"date": "2025-09-01", "realtime_start": "2025-10-28"},
+        {"date": "2025-09-01", "realtime_start": "2025-11-04"},
+        {"date": "2015-01-01", "realtime_start": "2025-11-11"},
+    )
+    # Without current observations the first load broke off: from the start again.
+    assert vintage_cursors(con) == {}
+    load_row(
+        con,
+        "fred_observations",
+        {"series_id": "M2SL", "date": "2015-01-01"},
+        {"series_id": "M2SL", "date": "2025-09-01"},
+        {"series_id": "WALCL", "date": "2013-01-02"},
+    )
+    assert vintage_cursors(con) == {"M2SL": (date(2015, 1, 1), date(2025, 10, 28)), "WALCL": (date(2013, 1, 2), None)}
+
+
+def test_a_series_counts_as_described_once_its_metadata_was_read(con: Con) -> None:
+    assert described_series(con) == frozenset()
+    load_row(con, "fred_series")
+    assert described_series(con) == {"M2SL"}

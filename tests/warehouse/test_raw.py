@@ -120,7 +120,7 @@ def test_a_column_that_changes_with_every_answer_makes_no_version(con: Con, name
 def test_the_unversioned_columns_are_the_ones_we_mean() -> None:
     found = {c.name for table in RAW_TABLES.values() for c in table.columns if not c.versioned}
     assert found == {
-        "max_time",
+        *("max_time", "popularity", "group_popularity"),
         *("realtime_start", "realtime_end", "totalMintedUSD", "totalBridgedToUSD", "file_name", "read_on"),
         *("cliffValue", "referencePrice", "referencePriceUpdatedTime", "eventCliffAmount", "eventCliffValue"),
         *("valueToMarketCap", "committedClaim", "latestUpdateDate", "queryDate"),

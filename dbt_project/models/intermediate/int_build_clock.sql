@@ -1,7 +1,7 @@
 -- The build's "now": its as_of instant, else the newest extraction. One row, null in an empty warehouse.
 with extractions as (
 {%- set tables = [
-    'fred_observations', 'fredgraph_observations', 'fiscaldata_operating_cash_balance', 'fiscaldata_auctions',
+    'fred_observations', 'fred_vintages', 'fredgraph_observations', 'fiscaldata_operating_cash_balance', 'fiscaldata_auctions',
     'fiscaldata_upcoming_auctions', 'nyfed_reverse_repo_operations', 'nyfed_reference_rates', 'nyfed_soma_summary',
     'coinmetrics_asset_metrics',
     'coingecko_markets', 'stablecoins_charts', 'yahoo_chart', 'cboe_vix_history', 'llama_unlock_events',

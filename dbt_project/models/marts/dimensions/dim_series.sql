@@ -16,6 +16,8 @@ select
     series.dataset,
     series.title,
     series.native_unit,
+    described.provider_units,
+    described.seasonal_adjustment,
     series.unit,
     series.scale,
     series.frequency,
@@ -31,7 +33,10 @@ select
     observed.first_period_date,
     observed.last_period_date,
     coalesce(observed.observations, 0) as observations,
-    observed.last_known_at
+    observed.last_known_at,
+    described.provider_updated_at
 from {{ source('catalog', 'series') }} as series
 left join observed
     on series.series_id = observed.series_id
+left join {{ ref('stg_fred__series') }} as described
+    on series.series_id = described.series_id
