@@ -38,26 +38,32 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         deps=[*mart_keys, *paired],
         group_name="analytics",
         kinds={"python", "pandas"},
-        description="Rolling correlation of BTC, ETH, TOTAL and TOTAL3 with the S&P 500, Pearson's and of ranks, both bars, "
-        "with n and 95 % band.",
+        description="Rolling correlation of BTC, ETH, TOTAL and TOTAL3 with the S&P 500, both bars, with n and 95 % band: "
+        "Pearson's, of ranks, corrected for asynchronous closes; of levels as what a chart suggests.",
     )
     def correlations(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
-        from orchestration.analytics.correlation import METHODS, rolling_correlations, with_bootstrap_band
+        from orchestration.analytics.correlation import (
+            METHODS,
+            rolling_correlations,
+            with_bootstrap_band,
+            with_conclusions,
+        )
 
         with _gated(settings) as con:
             pairs = con.execute(
-                "select asset, benchmark, bar, session_date, asset_log_return, benchmark_log_return, known_at "
-                "from intermediate.int_session_returns order by asset, benchmark, bar, session_date"
+                "select asset, benchmark, bar, session_date, asset_log_return, benchmark_log_return, asset_close, "
+                "benchmark_close, known_at from intermediate.int_session_returns order by asset, benchmark, bar, session_date"
             ).df()
             sessions = _sessions(con)
-            frame = with_bootstrap_band(
-                rolling_correlations(pairs, methods=METHODS, sessions=sessions), pairs, sessions
-            )
+            rolled = rolling_correlations(pairs, methods=METHODS, sessions=sessions)
+            frame = with_conclusions(with_bootstrap_band(rolled, pairs, sessions), pairs, sessions)
             rows = replace_table(con, "correlations", CORRELATIONS, frame, build_id=store.mart_state(con))
         metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
         newest = frame.sort_values("session_date").groupby(["asset", "bar", "window_sessions", "method"]).tail(1)
         if rows:
-            table = newest.drop(columns=["known_at", "benchmark"]).to_markdown(index=False, floatfmt=".2f")
+            table = newest.drop(columns=["known_at", "benchmark", "parameters", "note"]).to_markdown(
+                index=False, floatfmt=".2f"
+            )
             metadata["newest"] = dg.MetadataValue.md(table)
         return dg.MaterializeResult(metadata=metadata)
 

@@ -19,18 +19,36 @@ CORRELATIONS = {
     "bar": ("varchar", "utc_day or nyse_session: which crypto close is paired with a session"),
     "session_date": ("date", "last session of the window"),
     "window_sessions": ("integer", "length of the window in NYSE sessions"),
-    "method": ("varchar", "pearson or spearman (ranks within the window), of log returns"),
-    "n": ("integer", "pairs in the window; at least 0.9 of its sessions"),
-    "r": ("double", "correlation, -1 to 1, no unit"),
-    "r_low_95": ("double", "lower end of the 95 % Fisher band, for spearman widened after Bonett and Wright 2000"),
+    "method": (
+        "varchar",
+        "pearson or spearman (ranks within the window) of log returns; pearson_async: (c0 + c+1 + c-1) / sqrt(vx vy) of "
+        "log returns, for closes hours apart; pearson_levels: of the closes, spurious-prone, only what a chart suggests",
+    ),
+    "n": (
+        "integer",
+        "pairs in the window; at least 0.9 of its sessions; pearson_async: those with both neighbours, of window - 2",
+    ),
+    "r": ("double", "correlation, -1 to 1 (pearson_async can exceed 1), no unit; null: too few pairs in every window"),
+    "r_low_95": (
+        "double",
+        "lower end of the 95 % Fisher band, for spearman widened after Bonett and Wright 2000; null where it does not "
+        "hold: pearson_async, pearson_levels",
+    ),
     "r_high_95": ("double", "upper end of the same band"),
     "known_at": ("timestamptz", "when the newest pair of the window became public"),
     "r_low_95_bootstrap": (
         "double",
         "lower end of the 95 % band by 500 stationary bootstraps, mean block n^(1/3), seed 20251010; only at the newest "
-        "session of each window, else null; too narrow at 20 sessions",
+        "session of each window, else null; too narrow at 20 sessions; never of pearson_levels",
     ),
     "r_high_95_bootstrap": ("double", "upper end of the same band"),
+    "verdict": (
+        "varchar",
+        "positive or negative: the Fisher band (pearson_async: the bootstrap's) excludes zero; inconclusive: it holds "
+        "zero, or too few pairs; null: no band was computed",
+    ),
+    "parameters": ("varchar", "JSON: share of a window that must be there, samples, seed"),
+    "note": ("varchar", "why numbers are null, or what to mind about them"),
 }
 
 CORRELATION_BREAKS = {

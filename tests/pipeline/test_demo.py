@@ -89,22 +89,27 @@ def test_a_year_of_the_total_is_explained_without_a_rest(con):
 
 def test_correlations_carry_their_band(con):
     rows, inside = one(
-        con, "select count(*), count(*) filter (r_low_95 <= r and r <= r_high_95 and n > 0) from analytics.correlations"
+        con,
+        "select count(*), count(*) filter (r_low_95 <= r and r <= r_high_95 and n > 0) from analytics.correlations "
+        "where method in ('pearson', 'spearman')",
     )
     assert rows > 1000
     assert inside == rows
     assets = con.execute("select distinct asset from analytics.correlations order by 1").fetchall()
     assert [asset for (asset,) in assets] == ["BTC", "ETH", "TOTAL", "TOTAL3"]
-    assert con.execute("select method, count(*) from analytics.correlations group by method order by 1").fetchall() == [
-        ("pearson", rows // 2),
-        ("spearman", rows // 2),
-    ]
-    # Four assets, two bars, four windows, two methods: one newest session each.
+    methods = con.execute(
+        "select method, count(*), count(r_low_95), count(verdict) from analytics.correlations group by method order by 1"
+    ).fetchall()
+    assert methods[0][:3] == ("pearson", rows // 2, rows // 2)
+    assert [(method, bands) for method, _, bands, _ in methods[1:3]] == [("pearson_async", 0), ("pearson_levels", 0)]
+    assert methods[2][3] == 0, "levels support no verdict"
+    assert methods[3][:3] == ("spearman", rows // 2, rows // 2)
+    # Four assets, two bars, four windows, three methods that have one: one newest session each.
     assert one(
         con,
         "select count(r_low_95_bootstrap), count(*) filter (r_low_95_bootstrap < r and r < r_high_95_bootstrap) "
         "from analytics.correlations",
-    ) == (64, 64)
+    ) == (96, 96)
 
 
 def test_breaks_are_tested_under_both_bars_with_and_without_the_crash(con):
