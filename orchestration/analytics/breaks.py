@@ -121,6 +121,12 @@ def bootstrap_break(asset: np.ndarray, benchmark: np.ndarray, n_before: int, see
     return float((1 + (samples >= z[0]).sum()) / (1 + len(samples)))
 
 
+def crash_bar(pairs: pd.DataFrame, break_date: date = BREAK_DATE) -> pd.Series:
+    """Which pair's asset return holds the close of the UTC day `break_date`."""
+    days, moment = pd.to_datetime(pairs["asset_day"]), pd.Timestamp(break_date)
+    return (days >= moment) & (days - pd.to_timedelta(pairs["days_spanned"], unit="D") < moment)
+
+
 def correlation_breaks(
     pairs: pd.DataFrame,
     sessions: Sequence[date],
@@ -160,7 +166,7 @@ def correlation_breaks(
             session_date=pd.to_datetime(usable["session_date"]), asset_day=pd.to_datetime(usable["asset_day"])
         ).sort_values("session_date")
         before = usable["asset_day"] < moment
-        crash = ~before & (usable["asset_day"] - pd.to_timedelta(usable["days_spanned"], unit="D") < moment)
+        crash = crash_bar(usable, break_date)
         after = ~before
         # Without the crash bar in the data, the day stands in for its session.
         first_after = usable["session_date"][crash].min() if crash.any() else moment

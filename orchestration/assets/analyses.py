@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
@@ -11,7 +11,16 @@ import duckdb
 from orchestration.quality import store
 from orchestration.settings import Settings
 from orchestration.warehouse import connect
-from orchestration.warehouse.analyses import CORRELATION_BREAKS, CORRELATIONS, LIQUIDITY_LEAD_LAG, replace_table
+from orchestration.warehouse.analyses import (
+    CORRELATION_BREAK_SEARCHES,
+    CORRELATION_BREAKS,
+    CORRELATIONS,
+    LIQUIDITY_LEAD_LAG,
+    replace_table,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -27,6 +36,15 @@ def _sessions(con: duckdb.DuckDBPyConnection) -> list[date]:
     """Every NYSE session the pairs could stand on: a hole in the data is counted, not skipped."""
     rows = con.execute("select distinct session_date from intermediate.int_nyse_alignment order by 1").fetchall()
     return [session for (session,) in rows]
+
+
+def _pairs(con: duckdb.DuckDBPyConnection) -> "pd.DataFrame":
+    """Returns of a crypto asset and the S&P 500 between consecutive sessions, with the closes at their end."""
+    return con.execute(
+        "select asset, benchmark, bar, session_date, asset_day, days_spanned, asset_close, benchmark_close, "
+        "asset_log_return, benchmark_log_return, known_at from intermediate.int_session_returns "
+        "order by asset, benchmark, bar, session_date"
+    ).df()
 
 
 def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
@@ -50,11 +68,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         )
 
         with _gated(settings) as con:
-            pairs = con.execute(
-                "select asset, benchmark, bar, session_date, asset_log_return, benchmark_log_return, asset_close, "
-                "benchmark_close, known_at from intermediate.int_session_returns order by asset, benchmark, bar, session_date"
-            ).df()
-            sessions = _sessions(con)
+            pairs, sessions = _pairs(con), _sessions(con)
             rolled = rolling_correlations(pairs, methods=METHODS, sessions=sessions)
             frame = with_conclusions(with_bootstrap_band(rolled, pairs, sessions), pairs, sessions)
             rows = replace_table(con, "correlations", CORRELATIONS, frame, build_id=store.mart_state(con))
@@ -79,18 +93,40 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         from orchestration.analytics.breaks import correlation_breaks as compute
 
         with _gated(settings) as con:
-            pairs = con.execute(
-                "select asset, benchmark, bar, session_date, asset_day, days_spanned, asset_log_return, "
-                "benchmark_log_return, known_at from intermediate.int_session_returns "
-                "order by asset, benchmark, bar, session_date"
-            ).df()
-            frame = compute(pairs, _sessions(con))
+            frame = compute(_pairs(con), _sessions(con))
             rows = replace_table(con, "correlation_breaks", CORRELATION_BREAKS, frame, build_id=store.mart_state(con))
         metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
         if rows:
             sides = ["n_before", "n_after", "r_before", "r_after"]
             table = frame[["asset", "bar", "includes_crash", "method", *sides, "p_value"]]
             metadata["breaks"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
+        return dg.MaterializeResult(metadata=metadata)
+
+    @dg.asset(
+        key=["analytics", "correlation_break_searches"],
+        deps=[*mart_keys, *paired],
+        group_name="analytics",
+        kinds={"python", "numpy"},
+        description="Did the correlation with the S&P 500 change at any date? Sup-F over a year and over the whole history, "
+        "both bars, with and without the crash; which dates could be seen.",
+    )
+    def correlation_break_searches(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        from orchestration.analytics.break_search import correlation_break_searches as compute
+
+        with _gated(settings) as con:
+            frame = compute(_pairs(con), _sessions(con))
+            rows = replace_table(
+                con,
+                "correlation_break_searches",
+                CORRELATION_BREAK_SEARCHES,
+                frame,
+                build_id=store.mart_state(con),
+            )
+        metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
+        if rows:
+            found = ["n", "break_session_date", "p_value", "verdict", "newest_testable_date"]
+            table = frame[["asset", "bar", "window_sessions", "includes_crash", *found]]
+            metadata["searches"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
         return dg.MaterializeResult(metadata=metadata)
 
     @dg.asset(
@@ -121,4 +157,4 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
             metadata["strongest_lag"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
         return dg.MaterializeResult(metadata=metadata)
 
-    return [correlations, correlation_breaks, liquidity_lead_lag]
+    return [correlations, correlation_breaks, correlation_break_searches, liquidity_lead_lag]

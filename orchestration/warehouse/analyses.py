@@ -89,6 +89,41 @@ CORRELATION_BREAKS = {
     "known_at": ("timestamptz", "when the newest pair used became public"),
 }
 
+CORRELATION_BREAK_SEARCHES = {
+    "asset": ("varchar", "BTC, ETH, TOTAL or TOTAL3; definitions in intermediate.int_benchmark_series"),
+    "benchmark": ("varchar", "SPX: S&P 500 closes"),
+    "bar": ("varchar", "utc_day or nyse_session: which crypto close is paired with a session"),
+    "window_sessions": ("integer", "NYSE sessions searched, up to the newest; null: the whole history"),
+    "includes_crash": ("boolean", "false: the bar that holds the crash of 10 October 2025 is left out"),
+    "method": (
+        "varchar",
+        "sup_f: largest F of r_c = a + b r_s against two regressions over all dates, Andrews 1993; p by Hansen's "
+        "fixed-regressor bootstrap, 2000",
+    ),
+    "first_session_date": ("date", "session of the oldest pair searched"),
+    "last_session_date": ("date", "session of the newest pair searched"),
+    "n": ("integer", "pairs searched"),
+    "oldest_testable_date": ("date", "first date tried: 15 % of the pairs lie before it"),
+    "newest_testable_date": ("date", "last date tried: with 15 % trimming a year cannot show its last month"),
+    "can_see_crash": ("boolean", "whether the session that holds the crash is among the dates tried"),
+    "break_session_date": ("date", "first session of the new regime at the largest F, also where p says it is none"),
+    "break_low_95_date": (
+        "date",
+        "oldest of the dates whose likelihood ratio to it is within 95 %, Eo and Morley 2015; conditional on a break",
+    ),
+    "break_high_95_date": ("date", "newest of these dates"),
+    "n_before": ("integer", "pairs before that date"),
+    "n_after": ("integer", "pairs from that date on"),
+    "r_before": ("double", "Pearson correlation of log returns before that date, no unit"),
+    "r_after": ("double", "Pearson correlation of log returns from that date on, no unit"),
+    "statistic": ("double", "sup-F; larger than F(2, n - 4) allows, because it is the largest of many"),
+    "p_value": ("double", "p of the search over all dates of this row, not corrected for the number of rows"),
+    "verdict": ("varchar", "break: p < 0.05; no break: p >= 0.05; inconclusive: too few pairs or no variation"),
+    "parameters": ("varchar", "JSON: trimming, samples, seed, pairs needed, significance"),
+    "note": ("varchar", "why numbers are null, or what to mind about them"),
+    "known_at": ("timestamptz", "when the newest pair searched became public"),
+}
+
 LIQUIDITY_LEAD_LAG = {
     "liquidity": (
         "varchar",
