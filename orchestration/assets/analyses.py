@@ -16,11 +16,15 @@ from orchestration.warehouse.analyses import (
     CORRELATION_BREAKS,
     CORRELATIONS,
     LIQUIDITY_LEAD_LAG,
+    LIQUIDITY_LEAD_LAG_STABILITY,
     replace_table,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LIQUIDITY = "net_liquidity_wednesday_usd"
+"""The net liquidity whose lead is sought: the only flavour that is a level of one day each week."""
 
 
 @contextmanager
@@ -45,6 +49,18 @@ def _pairs(con: duckdb.DuckDBPyConnection) -> "pd.DataFrame":
         "asset_log_return, benchmark_log_return, known_at from intermediate.int_session_returns "
         "order by asset, benchmark, bar, session_date"
     ).df()
+
+
+def _liquidity_and_closes(con: duckdb.DuckDBPyConnection, name: str) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """A net liquidity of marts.liquidity, and the closes of BTC and TOTAL."""
+    liquidity = con.execute(
+        f"select day, {name} as value, known_at from marts.liquidity where {name} is not null order by day"
+    ).df()
+    closes = con.execute(
+        "select asset, day, close_value as value, known_at from intermediate.int_benchmark_series "
+        "where asset in ('BTC', 'TOTAL') order by asset, day"
+    ).df()
+    return liquidity, closes
 
 
 def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
@@ -139,16 +155,8 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
     def liquidity_lead_lag(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         from orchestration.analytics.lead_lag import liquidity_lead_lag as compute
 
-        name = "net_liquidity_wednesday_usd"
         with _gated(settings) as con:
-            liquidity = con.execute(
-                f"select day, {name} as value, known_at from marts.liquidity where {name} is not null order by day"
-            ).df()
-            closes = con.execute(
-                "select asset, day, close_value as value, known_at from intermediate.int_benchmark_series "
-                "where asset in ('BTC', 'TOTAL') order by asset, day"
-            ).df()
-            frame = compute(liquidity, closes, name)
+            frame = compute(*_liquidity_and_closes(con, LIQUIDITY), LIQUIDITY)
             rows = replace_table(con, "liquidity_lead_lag", LIQUIDITY_LEAD_LAG, frame, build_id=store.mart_state(con))
         metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
         if rows:
@@ -157,4 +165,50 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
             metadata["strongest_lag"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
         return dg.MaterializeResult(metadata=metadata)
 
-    return [correlations, correlation_breaks, correlation_break_searches, liquidity_lead_lag]
+    @dg.asset(
+        key=["analytics", "liquidity_lead_lag_stability"],
+        deps=[*mart_keys, dg.AssetKey(["intermediate", "int_benchmark_series"]), liquidity_lead_lag],
+        group_name="analytics",
+        kinds={"python", "scipy"},
+        description="Does the strongest lag of liquidity hold over rolling windows, and does it meet the lags others publish?",
+    )
+    def liquidity_lead_lag_stability(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        from orchestration.analytics.lag_stability import liquidity_lead_lag_stability as compute
+
+        with _gated(settings) as con:
+            lags = con.execute("select * from analytics.liquidity_lead_lag order by asset, lag_weeks").df()
+            frame = compute(*_liquidity_and_closes(con, LIQUIDITY), lags, LIQUIDITY)
+            rows = replace_table(
+                con,
+                "liquidity_lead_lag_stability",
+                LIQUIDITY_LEAD_LAG_STABILITY,
+                frame,
+                build_id=store.mart_state(con),
+            )
+        metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
+        if rows:
+            table = frame.loc[
+                frame["method"] != "rolling",
+                [
+                    "asset",
+                    "method",
+                    "source",
+                    "lag_weeks",
+                    "n",
+                    "r",
+                    "p_value_family",
+                    "windows",
+                    "near_share",
+                    "verdict",
+                ],
+            ]
+            metadata["stability"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
+        return dg.MaterializeResult(metadata=metadata)
+
+    return [
+        correlations,
+        correlation_breaks,
+        correlation_break_searches,
+        liquidity_lead_lag,
+        liquidity_lead_lag_stability,
+    ]

@@ -144,6 +144,45 @@ LIQUIDITY_LEAD_LAG = {
     "known_at": ("timestamptz", "when the newest value used became public"),
 }
 
+LIQUIDITY_LEAD_LAG_STABILITY = {
+    "liquidity": ("varchar", "as in liquidity_lead_lag"),
+    "asset": ("varchar", "BTC or TOTAL; definitions in intermediate.int_benchmark_series"),
+    "method": (
+        "varchar",
+        "full_sample: the strongest lag of all weeks; rolling: of one window; published: of ours within a lag that others "
+        "have published",
+    ),
+    "source": ("varchar", "published: the lag as stated in public commentary; not verified by us; else null"),
+    "first_week": ("date", "oldest week compared"),
+    "last_week": ("date", "newest week compared"),
+    "n": ("integer", "pairs of weeks at lag_weeks; where no lag has enough: at lag 0"),
+    "lag_weeks": (
+        "integer",
+        "lag of the largest |atanh r| sqrt(n - 3), weeks by which the asset follows; positive: liquidity leads",
+    ),
+    "lag_low_weeks": (
+        "double",
+        "full_sample: 2.5 % quantile of the windows' strongest lags, no confidence band; published: shortest lag stated",
+    ),
+    "lag_high_weeks": ("double", "full_sample: 97.5 % quantile of the same; published: longest lag stated"),
+    "r": ("double", "correlation of weekly log changes at lag_weeks, no unit"),
+    "r_low_95_bootstrap": ("double", "lower end of its 95 % band as in liquidity_lead_lag; null for rolling"),
+    "r_high_95_bootstrap": ("double", "upper end of the same band"),
+    "p_value_family": ("double", "p of that lag over all lags tried, as in liquidity_lead_lag; null for rolling"),
+    "windows": ("integer", "full_sample: rolling windows; rolling: 1; published: null"),
+    "near_share": ("double", "share of these windows whose strongest lag lies within 2 weeks of the full sample's"),
+    "near_share_by_chance": ("double", "the same share if every lag were equally likely"),
+    "verdict": (
+        "varchar",
+        "full_sample: stable (family p < 0.05 and near_share >= 0.5), unstable, or inconclusive (fewer than 3 windows that "
+        "do not overlap); published: agrees, disagrees (does not hold our strongest lag), or inconclusive (ours has "
+        "family p >= 0.05); rolling: inconclusive where no lag has enough pairs, else null",
+    ),
+    "parameters": ("varchar", "JSON: window and step in weeks, nearness, share of a window that must be there"),
+    "note": ("varchar", "why numbers are null, or what to mind about them"),
+    "known_at": ("timestamptz", "when the newest value used became public"),
+}
+
 
 def replace_table(
     con: duckdb.DuckDBPyConnection,
