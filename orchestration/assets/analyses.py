@@ -12,11 +12,13 @@ from orchestration.quality import store
 from orchestration.settings import Settings
 from orchestration.warehouse import connect
 from orchestration.warehouse.analyses import (
+    CAPITAL_COMPETITION,
     CORRELATION_BREAK_SEARCHES,
     CORRELATION_BREAKS,
     CORRELATIONS,
     LIQUIDITY_LEAD_LAG,
     LIQUIDITY_LEAD_LAG_STABILITY,
+    UNLOCK_EVENT_STUDY,
     replace_table,
 )
 
@@ -205,10 +207,80 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
             metadata["stability"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
         return dg.MaterializeResult(metadata=metadata)
 
+    @dg.asset(
+        key=["analytics", "capital_competition"],
+        deps=[*mart_keys, dg.AssetKey(["intermediate", "int_benchmark_series"])],
+        group_name="analytics",
+        kinds={"python", "pandas"},
+        description="BTC, ETH and the totals beside six equity indices over the same windows, local and in USD: return, "
+        "volatility, return relative to the S&P 500 with a band, stablecoin supply as a flow proxy.",
+    )
+    def capital_competition(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        from orchestration.analytics.competition import INDICES
+        from orchestration.analytics.competition import capital_competition as compute
+
+        with _gated(settings) as con:
+            closes = con.execute(
+                "with crypto as ("
+                "select asset as member, day, close_value as value, known_at from intermediate.int_benchmark_series "
+                "where asset <> 'SPX' union all "
+                "select index_id, day, market_cap_usd, known_at from marts.market_cap_totals "
+                "where index_id = 'TOTAL3ES' and source = 'tradingview_less_stablecoins') "
+                "select member, currency_view, day, value, known_at from crypto, (values ('local'), ('usd')) v(currency_view) "
+                "union all select index_id, 'local', session_date, close_local, known_at from marts.equity_returns "
+                "union all select index_id, 'usd', session_date, close_usd, known_at from marts.equity_returns "
+                "where close_usd is not null order by member, currency_view, day"
+            ).df()
+            stablecoins = con.execute(
+                "select day, stablecoins_usd as value, known_at from marts.liquidity "
+                "where stablecoins_usd is not null and stablecoins_age_days = 0 order by day"
+            ).df()
+            frame = compute(closes.replace({"member": INDICES}), stablecoins)
+            rows = replace_table(con, "capital_competition", CAPITAL_COMPETITION, frame, build_id=store.mart_state(con))
+        metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
+        if rows:
+            band = [f"relative_return_{part}pct" for part in ("", "low_95_", "high_95_")]
+            table = frame[["window_name", "currency_view", "member", "n", "return_pct", *band, "verdict"]]
+            metadata["panel"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".1f"))
+        return dg.MaterializeResult(metadata=metadata)
+
+    @dg.asset(
+        key=["analytics", "unlock_event_study"],
+        deps=list(mart_keys),
+        group_name="analytics",
+        kinds={"python", "statsmodels"},
+        description="Abnormal returns of tokens around scheduled unlocks, against BTC and the other altcoins, by kind, size "
+        "and recipient, beside placebo dates; what was excluded and why.",
+    )
+    def unlock_event_study(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        from orchestration.analytics.event_study import daily_log_returns
+        from orchestration.analytics.event_study import unlock_event_study as compute
+
+        with _gated(settings) as con:
+            events = con.execute(
+                "select event_id, token_id as asset_id, kind, allocation_group, cast(unlock_at at time zone 'UTC' as date) as "
+                "unlock_day, amount_tokens, circulating_pct, first_seen_at, known_at from marts.unlocks order by event_id"
+            ).df()
+            prices = con.execute(
+                "select asset_id, source, day, price_usd, known_at from marts.market_caps "
+                "where price_usd is not null order by asset_id, source, day"
+            ).df()
+            frame = compute(events, daily_log_returns(prices))
+            rows = replace_table(con, "unlock_event_study", UNLOCK_EVENT_STUDY, frame, build_id=store.mart_state(con))
+        metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
+        if rows:
+            given = ["benchmark", "window_name", "method", "placebo_shift_days", "is_reconstructed"]
+            numbers = ["n", "mean_car_pct", "low_95_pct", "high_95_pct", "verdict", "excluded"]
+            table = frame.loc[frame["grouping"] == "all", [*given, *numbers]]
+            metadata["study"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".2f"))
+        return dg.MaterializeResult(metadata=metadata)
+
     return [
         correlations,
         correlation_breaks,
         correlation_break_searches,
         liquidity_lead_lag,
         liquidity_lead_lag_stability,
+        capital_competition,
+        unlock_event_study,
     ]

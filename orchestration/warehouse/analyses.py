@@ -183,6 +183,96 @@ LIQUIDITY_LEAD_LAG_STABILITY = {
     "known_at": ("timestamptz", "when the newest value used became public"),
 }
 
+CAPITAL_COMPETITION = {
+    "member": (
+        "varchar",
+        "BTC, ETH, TOTAL, TOTAL3 (intermediate.int_benchmark_series), TOTAL3ES (TradingView TOTAL3 less all stablecoins), "
+        "SPX, NASDAQ, KOSPI, SHANGHAI, CSI300, NIKKEI (marts.equity_returns)",
+    ),
+    "benchmark": ("varchar", "SPX: S&P 500 closes"),
+    "currency_view": ("varchar", "local: each in its own currency, crypto in USD; usd: all in USD"),
+    "window_name": (
+        "varchar",
+        "ytd, 1y, since_2024_11_12: up to the newest close of the benchmark; 2020_11_to_2021_11: 2 November 2020 to 30 "
+        "November 2021",
+    ),
+    "method": ("varchar", "relative_return_block_bootstrap"),
+    "start_date": ("date", "day of the first close used, at most 14 days before the window; null: none"),
+    "end_date": ("date", "day of the last close used, at most 14 days before the window's end; null: none"),
+    "n": ("integer", "returns between consecutive closes of the member; 0: no close at an end of the window"),
+    "return_pct": ("double", "percent from start_date to end_date"),
+    "annualisation_factor": ("integer", "returns a year: 365 crypto, 252 equities"),
+    "volatility_annualised_pct": (
+        "double",
+        "standard deviation of log returns x sqrt(annualisation_factor), percent; null below 20 returns",
+    ),
+    "volatility_scaled_return": (
+        "double",
+        "mean log return x annualisation_factor / annualised volatility, no unit: return a year per unit of risk",
+    ),
+    "benchmark_return_pct": ("double", "percent, between the first and last day on which both have a close"),
+    "relative_return_pct": ("double", "(1 + return) / (1 + benchmark return) - 1 between the same days, percent"),
+    "relative_return_low_95_pct": (
+        "double",
+        "lower end of the 95 % band by stationary block bootstrap of paired log-return differences: where such a window "
+        "would have ended had its days been drawn again, percent",
+    ),
+    "relative_return_high_95_pct": ("double", "upper end of the same band"),
+    "stablecoins_change_usd": ("double", "change of the supply of all stablecoins over the window, USD: a flow proxy"),
+    "stablecoins_change_pct": ("double", "the same in percent of the supply at its start"),
+    "verdict": (
+        "varchar",
+        "outperformed or underperformed: the band excludes zero; inconclusive: it holds zero, or too few closes; "
+        "benchmark: the member is the benchmark",
+    ),
+    "parameters": (
+        "varchar",
+        "JSON: samples, seed, mean block in common steps, steps needed, oldest close accepted, bar",
+    ),
+    "note": ("varchar", "what the row does not show, and why numbers are null"),
+    "known_at": ("timestamptz", "when the newest value used became public"),
+}
+
+UNLOCK_EVENT_STUDY = {
+    "benchmark": (
+        "varchar",
+        "btc, or altcoins: equal-weight mean return of all tokens with daily prices but the event's own, BTC and ETH",
+    ),
+    "window_name": ("varchar", "[-30,-1], [0,1], [0,7] or [0,30]: days from the unlock, both ends included"),
+    "method": (
+        "varchar",
+        "clustered_by_day: mean over events, errors clustered by unlock day; calendar_time_portfolio: mean over calendar "
+        "days of the tokens then in the window, Newey-West",
+    ),
+    "placebo_shift_days": ("integer", "0: the unlocks; -45 or 45: dates on which nothing was scheduled, as a check"),
+    "is_reconstructed": ("boolean", "true: the schedule was first seen later than 31 days before the unlock"),
+    "grouping": ("varchar", "all, kind, size (share of circulating supply) or recipient"),
+    "group_name": ("varchar", "all; cliff, linear; <1 %, 1-5 %, >5 %, unknown; the schedule's own recipient group"),
+    "n": ("integer", "unlocks (token and day) in the mean"),
+    "unlock_days": ("integer", "different days among them, the clusters"),
+    "assets": ("integer", "different tokens among them"),
+    "mean_car_pct": (
+        "double",
+        "mean cumulative abnormal return, sum of log returns less those of the market model of days -180 to -31, percent",
+    ),
+    "low_95_pct": ("double", "lower end of its 95 % band, percent"),
+    "high_95_pct": ("double", "upper end of the same band, percent"),
+    "standard_error_pct": ("double", "standard error of the mean by this row's method, percent"),
+    "p_value": ("double", "two-sided p of one test, not corrected for the number of rows of this table"),
+    "median_car_pct": ("double", "median over events, percent"),
+    "negative_share": ("double", "share of events whose cumulative abnormal return is below zero"),
+    "n_excluded": ("integer", "unlocks of the group that are not in the mean"),
+    "excluded": ("varchar", "JSON: their number by reason"),
+    "verdict": (
+        "varchar",
+        "negative or positive: p < 0.05; no effect found: p >= 0.05; inconclusive: fewer than 10 unlock days, or "
+        "clustered errors with more than a quarter of the events on one day",
+    ),
+    "parameters": ("varchar", "JSON: estimation days, share and days needed, separation; nothing is drawn, so no seed"),
+    "note": ("varchar", "why numbers are null, or what to mind about them"),
+    "known_at": ("timestamptz", "when the newest value given to the study became public"),
+}
+
 
 def replace_table(
     con: duckdb.DuckDBPyConnection,
