@@ -22,6 +22,7 @@ MINIMUM_PAIRS = 10
 """Pairs that either side must have before anything but n is said about it."""
 FEW_PAIRS = 100
 """Below this on either side the Wald test's covariance is too small; its row says so."""
+SIGNIFICANCE = 0.05
 METHODS = ("wald_hac", "fisher_z", "fisher_z_bootstrap")
 
 COLUMNS = [
@@ -45,6 +46,7 @@ COLUMNS = [
     "statistic",
     "p_value",
     "lags",
+    "verdict",
     "parameters",
     "note",
     "known_at",
@@ -150,7 +152,9 @@ def correlation_breaks(
 
     Returns:
         COLUMNS, one row per group and method of METHODS, with and without the crash bar. Where a side has too few
-        pairs or does not vary, the numbers are null and `note` says why.
+        pairs or does not vary, the numbers are null and `note` says why. verdict is `break` where p < 0.05, `no break`
+        where not, and `inconclusive` without a p; with fewer than FEW_PAIRS on a side also where p is larger, because so
+        few would seldom show a break, and always of the Wald test, which then finds too many.
     """
     calendar = pd.DatetimeIndex(sorted(pd.to_datetime(list(sessions))))
     moment = pd.Timestamp(break_date)
@@ -244,4 +248,10 @@ def _tests(before: pd.DataFrame, after: pd.DataFrame) -> list[dict[str, Any]]:
         p = bootstrap_break(asset, benchmark, len(before))
         results["fisher_z_bootstrap"] |= {"statistic": z, "p_value": p, "parameters": drawing}
     shared |= {"volatility_delta": delta} | {f"r_{name}_volatility_corrected": r for name, r in corrected.items()}
+    is_small = min(len(before), len(after)) < FEW_PAIRS
+    for method, result in results.items():
+        if result["p_value"] < SIGNIFICANCE and not (is_small and method == "wald_hac"):
+            result["verdict"] = "break"
+        else:
+            result["verdict"] = "inconclusive" if is_small or math.isnan(result["p_value"]) else "no break"
     return [{**shared, "method": method, **result} for method, result in results.items()]

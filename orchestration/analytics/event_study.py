@@ -214,24 +214,26 @@ def _abnormal_returns(
     estimated = ESTIMATION[1] - ESTIMATION[0] + 1
     abnormal = np.full((len(dated), length), np.nan)
     reasons = dated["excluded"].copy()
-    own, other = wide.to_numpy(), market.to_numpy()
-    columns = {asset: number for number, asset in enumerate(wide.columns)}
-    studied = dated[dated["excluded"].isna()]
-    for index, asset, moment in zip(studied.index, studied["asset_id"], studied["unlock_day"], strict=True):
-        if asset not in columns:
-            reasons.at[index] = "no daily price"
-            continue
-        start = (moment - wide.index[0]).days + shift + ESTIMATION[0]
-        taken = np.arange(max(start, 0), max(min(start + length, len(wide)), 0))
-        series = np.full((2, length), np.nan)
-        series[:, taken - start] = own[taken, columns[asset]], other[taken, columns[asset]]
-        y, x = series
-        usable = ~np.isnan(x[:estimated]) & ~np.isnan(y[:estimated])
-        if usable.sum() < ESTIMATION_SHARE * estimated or np.ptp(x[:estimated][usable]) == 0:
-            reasons.at[index] = "too few days to estimate the market model"
-            continue
-        beta, alpha = np.polyfit(x[:estimated][usable], y[:estimated][usable], 1)
-        abnormal[index] = y - alpha - beta * x
+    reasons[reasons.isna() & ~dated["asset_id"].isin(wide.columns)] = "no daily price"
+    studied = dated[reasons.isna()]
+    if studied.empty:
+        return abnormal, reasons
+    days = (studied["unlock_day"] - wide.index[0]).dt.days.to_numpy() + shift + ESTIMATION[0]
+    days = days[:, None] + np.arange(length)
+    columns = wide.columns.get_indexer(pd.Index(studied["asset_id"]))[:, None]
+    taken = np.clip(days, 0, len(wide) - 1)
+    y, x = (np.where(taken == days, table.to_numpy()[taken, columns], np.nan) for table in (wide, market))
+    usable = ~np.isnan(x[:, :estimated]) & ~np.isnan(y[:, :estimated])
+    n = usable.sum(axis=1, keepdims=True)
+    own, other = (np.where(usable, series[:, :estimated], 0.0) for series in (y, x))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean_own, mean_other = own.sum(axis=1, keepdims=True) / n, other.sum(axis=1, keepdims=True) / n
+        deviation = np.where(usable, other - mean_other, 0.0)
+        beta = (deviation * own).sum(axis=1, keepdims=True) / np.square(deviation).sum(axis=1, keepdims=True)
+    is_estimated = (n[:, 0] >= ESTIMATION_SHARE * estimated) & np.isfinite(beta[:, 0])
+    reasons[studied.index[~is_estimated]] = "too few days to estimate the market model"
+    left = y - mean_own - beta * (x - mean_other)
+    abnormal[studied.index[is_estimated]] = left[is_estimated]
     return abnormal, reasons
 
 

@@ -187,6 +187,6 @@ def _published(ours: pd.DataFrame, best: dict[str, Any], published: tuple[str, f
     first, last = math.floor(low), math.ceil(high)
     row = {"source": f"public commentary: {source}", "lag_low_weeks": low, "lag_high_weeks": high}
     within = _strongest(ours[ours["lag_weeks"].between(first, last)])
-    if not within or not best["p_value_family"] < SIGNIFICANCE:
-        return row | within | {"verdict": "inconclusive", "note": "our own search finds no lag to compare with"}
+    if not within or best["verdict"] != "stable":
+        return row | within | {"verdict": "inconclusive", "note": "our own search finds no stable lag to compare with"}
     return row | within | {"verdict": "agrees" if first <= best["lag_weeks"] <= last else "disagrees"}

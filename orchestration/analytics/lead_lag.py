@@ -19,6 +19,7 @@ from orchestration.analytics.bootstrap import (
 )
 
 LAGS = tuple(range(-26, 27))
+SIGNIFICANCE = 0.05
 MINIMUM_PAIRS = 20
 """Pairs of weeks that a lag must have before anything but n is said about it."""
 
@@ -31,6 +32,7 @@ COLUMNS = [
     "r_low_95_bootstrap",
     "r_high_95_bootstrap",
     "p_value_family",
+    "verdict",
     "parameters",
     "known_at",
 ]
@@ -108,7 +110,8 @@ def liquidity_lead_lag(
         lags: weeks by which the asset follows; positive: liquidity leads.
 
     Returns:
-        COLUMNS, one row per asset and lag; numbers are null where a lag has fewer than MINIMUM_PAIRS pairs.
+        COLUMNS, one row per asset and lag; verdict is `found` where the family p is below 0.05. Where a lag has fewer than
+        MINIMUM_PAIRS pairs its numbers are null and the verdict is `inconclusive`.
     """
     if liquidity.empty or closes.empty:
         return pd.DataFrame(columns=COLUMNS)
@@ -142,6 +145,11 @@ def liquidity_lead_lag(
                     "r_low_95_bootstrap": low,
                     "r_high_95_bootstrap": high,
                     "p_value_family": p[row],
+                    "verdict": "inconclusive"
+                    if np.isnan(p[row])
+                    else "found"
+                    if p[row] < SIGNIFICANCE
+                    else "not found",
                     "parameters": json.dumps(parameters),
                     "known_at": pd.to_datetime(used["known_at"], utc=True).max(),
                 }

@@ -84,6 +84,11 @@ CORRELATION_BREAKS = {
     "statistic": ("double", "wald_hac: F with 2 and n - 4 degrees of freedom; else z, negative where r rose"),
     "p_value": ("double", "two-sided p of one test, not corrected for the number of rows of this table"),
     "lags": ("integer", "wald_hac: Newey-West lags, floor(4 (n / 100)^(2/9))"),
+    "verdict": (
+        "varchar",
+        "break: p < 0.05; no break: p >= 0.05; inconclusive: no p, or fewer than 100 pairs on a side and either p >= 0.05 "
+        "or the Wald test, which then finds too many",
+    ),
     "parameters": ("varchar", "JSON: longest windows in sessions, pairs needed, samples, seed, mean block"),
     "note": ("varchar", "why numbers are null, or what to mind about them"),
     "known_at": ("timestamptz", "when the newest pair used became public"),
@@ -140,6 +145,7 @@ LIQUIDITY_LEAD_LAG = {
         "share of samples without any relation whose strongest lag of all is at least as strong as this one; the "
         "smallest of an asset is the p of its search over all lags",
     ),
+    "verdict": ("varchar", "found: p_value_family < 0.05; not found; inconclusive: too few pairs of weeks"),
     "parameters": ("varchar", "JSON: samples, seed, mean block in weeks, pairs needed"),
     "known_at": ("timestamptz", "when the newest value used became public"),
 }
@@ -175,8 +181,8 @@ LIQUIDITY_LEAD_LAG_STABILITY = {
     "verdict": (
         "varchar",
         "full_sample: stable (family p < 0.05 and near_share >= 0.5), unstable, or inconclusive (fewer than 3 windows that "
-        "do not overlap); published: agrees, disagrees (does not hold our strongest lag), or inconclusive (ours has "
-        "family p >= 0.05); rolling: inconclusive where no lag has enough pairs, else null",
+        "do not overlap); published: agrees, disagrees (does not hold our strongest lag), or inconclusive (ours is "
+        "not stable); rolling: inconclusive where no lag has enough pairs, else null",
     ),
     "parameters": ("varchar", "JSON: window and step in weeks, nearness, share of a window that must be there"),
     "note": ("varchar", "why numbers are null, or what to mind about them"),

