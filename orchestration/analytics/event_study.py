@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,7 @@ def unlock_event_study(events: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFr
                     for window in WINDOWS:
                         offsets = slice(window[0] - ESTIMATION[0], window[1] - ESTIMATION[0] + 1)
                         inside = abnormal[chosen.index, offsets]
+                        left_out = _excluded(reasons[chosen.index], inside)
                         rows += [
                             {
                                 "benchmark": benchmark,
@@ -141,7 +143,7 @@ def unlock_event_study(events: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFr
                                 "is_reconstructed": is_reconstructed,
                                 "grouping": grouping,
                                 "group_name": group_name,
-                                **_excluded(chosen, reasons[chosen.index], inside),
+                                **left_out,
                                 **found,
                                 **shared,
                             }
@@ -249,11 +251,13 @@ def _groups(dated: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
     return groups + [("recipient", name, dated[dated["allocation_group"] == name]) for name in recipients]
 
 
-def _excluded(chosen: pd.DataFrame, reasons: pd.Series, inside: np.ndarray) -> dict[str, Any]:
+def _excluded(reasons: pd.Series, inside: np.ndarray) -> dict[str, Any]:
     """How many events do not count, by reason."""
-    incomplete = reasons.isna() & np.isnan(inside).any(axis=1)
-    counts = reasons.mask(incomplete, "a day of the window has no return or lies ahead").value_counts().sort_index()
-    return {"n_excluded": int(counts.sum()), "excluded": json.dumps({str(why): int(n) for why, n in counts.items()})}
+    named = reasons.notna().to_numpy()
+    counts = Counter(reasons.to_numpy()[named])
+    if incomplete := int((~named & np.isnan(inside).any(axis=1)).sum()):
+        counts["a day of the window has no return or lies ahead"] = incomplete
+    return {"n_excluded": counts.total(), "excluded": json.dumps(counts, sort_keys=True)}
 
 
 def _estimates(chosen: pd.DataFrame, inside: np.ndarray, first_day: int) -> list[dict[str, Any]]:
