@@ -68,7 +68,7 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of days; without an end it runs to the newest close of the benchmark."""
+    """A stretch of days, both ends included."""
 
     name: str
     start: date

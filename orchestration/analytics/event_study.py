@@ -1,4 +1,8 @@
-"""What do token prices do around scheduled unlocks? Abnormal returns with placebo dates; nothing here causes anything."""
+"""What do token prices do around scheduled unlocks? Abnormal returns with placebo dates; nothing here causes anything.
+
+Published elsewhere, for comparison, not checked by us: Keyrock (over 16,000 events, about 90 % negative, team -25 %,
+ecosystem +1.18 %); 6MV (5,000 events, no effect below 1 % of float).
+"""
 
 from __future__ import annotations
 
@@ -98,7 +102,8 @@ def unlock_event_study(events: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFr
         events: `event_id`, `asset_id`, `kind` (cliff or linear), `allocation_group`, `unlock_day`, `amount_tokens`,
             `circulating_pct` (null: unknown), `first_seen_at`, `known_at`. Amounts that are null or not positive are
             excluded and counted.
-        returns: `asset_id`, `day`, `log_return`, `known_at`; BTC is `bitcoin`.
+        returns: `asset_id`, `day`, `log_return`, `known_at`; BTC is `bitcoin`. No stablecoins and no wrapped tokens: every
+            token but BTC and ETH is in the altcoin index.
 
     Returns:
         COLUMNS, a row per benchmark, window, method, placebo shift, is_reconstructed (schedule first seen later than 31

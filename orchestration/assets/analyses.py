@@ -263,7 +263,8 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
             ).df()
             prices = con.execute(
                 "select asset_id, source, day, price_usd, known_at from marts.market_caps "
-                "where price_usd is not null order by asset_id, source, day"
+                "where price_usd is not null and asset_class not in ('stablecoin', 'wrapped') "
+                "order by asset_id, source, day"
             ).df()
             frame = compute(events, daily_log_returns(prices))
             rows = replace_table(con, "unlock_event_study", UNLOCK_EVENT_STUDY, frame, build_id=store.mart_state(con))

@@ -242,7 +242,8 @@ CAPITAL_COMPETITION = {
 UNLOCK_EVENT_STUDY = {
     "benchmark": (
         "varchar",
-        "btc, or altcoins: equal-weight mean return of all tokens with daily prices but the event's own, BTC and ETH",
+        "btc, or altcoins: equal-weight mean return of all tokens with daily prices but the event's own, BTC, ETH, "
+        "stablecoins and wrapped tokens",
     ),
     "window_name": ("varchar", "[-30,-1], [0,1], [0,7] or [0,30]: days from the unlock, both ends included"),
     "method": (
