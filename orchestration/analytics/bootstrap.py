@@ -55,7 +55,11 @@ def bootstrap_band(
 ) -> tuple[float, float]:
     """95 % percentile band of the correlation of two paired series; NaN when no sample varies."""
     rows = resampled_rows(len(x), repetitions, seed)
-    found = row_correlations(x[rows], y[rows], is_ranked)
+    return percentile_band(row_correlations(x[rows], y[rows], is_ranked))
+
+
+def percentile_band(found: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % of what the samples gave; NaN when none gave anything."""
     if np.isnan(found).all():
         return float("nan"), float("nan")
     low, high = np.nanquantile(found, [0.025, 0.975])

@@ -22,6 +22,7 @@ MINIMUM_PAIRS = 10
 """Pairs that either side must have before anything but n is said about it."""
 FEW_PAIRS = 100
 """Below this on either side the Wald test's covariance is too small; its row says so."""
+SIGNIFICANCE = 0.05
 METHODS = ("wald_hac", "fisher_z", "fisher_z_bootstrap")
 
 COLUMNS = [
@@ -45,6 +46,7 @@ COLUMNS = [
     "statistic",
     "p_value",
     "lags",
+    "verdict",
     "parameters",
     "note",
     "known_at",
@@ -121,6 +123,12 @@ def bootstrap_break(asset: np.ndarray, benchmark: np.ndarray, n_before: int, see
     return float((1 + (samples >= z[0]).sum()) / (1 + len(samples)))
 
 
+def crash_bar(pairs: pd.DataFrame, break_date: date = BREAK_DATE) -> pd.Series:
+    """Which pair's asset return holds the close of the UTC day `break_date`."""
+    days, moment = pd.to_datetime(pairs["asset_day"]), pd.Timestamp(break_date)
+    return (days >= moment) & (days - pd.to_timedelta(pairs["days_spanned"], unit="D") < moment)
+
+
 def correlation_breaks(
     pairs: pd.DataFrame,
     sessions: Sequence[date],
@@ -144,7 +152,9 @@ def correlation_breaks(
 
     Returns:
         COLUMNS, one row per group and method of METHODS, with and without the crash bar. Where a side has too few
-        pairs or does not vary, the numbers are null and `note` says why.
+        pairs or does not vary, the numbers are null and `note` says why. verdict is `break` where p < 0.05, `no break`
+        where not, and `inconclusive` without a p; with fewer than FEW_PAIRS on a side also where p is larger, because so
+        few would seldom show a break, and always of the Wald test, which then finds too many.
     """
     calendar = pd.DatetimeIndex(sorted(pd.to_datetime(list(sessions))))
     moment = pd.Timestamp(break_date)
@@ -160,7 +170,7 @@ def correlation_breaks(
             session_date=pd.to_datetime(usable["session_date"]), asset_day=pd.to_datetime(usable["asset_day"])
         ).sort_values("session_date")
         before = usable["asset_day"] < moment
-        crash = ~before & (usable["asset_day"] - pd.to_timedelta(usable["days_spanned"], unit="D") < moment)
+        crash = crash_bar(usable, break_date)
         after = ~before
         # Without the crash bar in the data, the day stands in for its session.
         first_after = usable["session_date"][crash].min() if crash.any() else moment
@@ -238,4 +248,10 @@ def _tests(before: pd.DataFrame, after: pd.DataFrame) -> list[dict[str, Any]]:
         p = bootstrap_break(asset, benchmark, len(before))
         results["fisher_z_bootstrap"] |= {"statistic": z, "p_value": p, "parameters": drawing}
     shared |= {"volatility_delta": delta} | {f"r_{name}_volatility_corrected": r for name, r in corrected.items()}
+    is_small = min(len(before), len(after)) < FEW_PAIRS
+    for method, result in results.items():
+        if result["p_value"] < SIGNIFICANCE and not (is_small and method == "wald_hac"):
+            result["verdict"] = "break"
+        else:
+            result["verdict"] = "inconclusive" if is_small or math.isnan(result["p_value"]) else "no break"
     return [{**shared, "method": method, **result} for method, result in results.items()]

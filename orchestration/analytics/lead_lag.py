@@ -19,6 +19,7 @@ from orchestration.analytics.bootstrap import (
 )
 
 LAGS = tuple(range(-26, 27))
+SIGNIFICANCE = 0.05
 MINIMUM_PAIRS = 20
 """Pairs of weeks that a lag must have before anything but n is said about it."""
 
@@ -31,6 +32,7 @@ COLUMNS = [
     "r_low_95_bootstrap",
     "r_high_95_bootstrap",
     "p_value_family",
+    "verdict",
     "parameters",
     "known_at",
 ]
@@ -54,14 +56,27 @@ def family_p_values(
 
     Source: P. Westfall and S. Young, "Resampling-Based Multiple Testing" (1993), single-step max.
     """
-    from scipy.spatial.distance import cdist
-
     observed = np.flatnonzero(~np.isnan(y))
     drawn = np.full((repetitions + 1, len(y)), np.nan)
     drawn[0] = y
     if len(observed):
         drawn[1:, observed] = y[observed][resampled_rows(len(observed), repetitions, seed)]
-    r = np.full((len(lags), repetitions + 1), np.nan)
+    r, strength = lag_strengths(x, drawn, lags)
+    strongest = np.fmax.reduce(strength, axis=0)
+    p = (strongest[1:] >= strength[:, :1]).sum(axis=1)
+    return r[:, 0], np.where(np.isnan(r[:, 0]), np.nan, (1 + p) / (1 + repetitions))
+
+
+def lag_strengths(x: np.ndarray, drawn: np.ndarray, lags: Sequence[int] = LAGS) -> tuple[np.ndarray, np.ndarray]:
+    """Correlation of x[t] with each row's y[t + lag], and its strength |atanh r|·√(n − 3), comparable over lags.
+
+    One row per lag, one column per row of `drawn`, all of which miss the same weeks as its first; NaN where a lag has
+    fewer than MINIMUM_PAIRS pairs or does not vary.
+    """
+    from scipy.spatial.distance import cdist
+
+    y = drawn[0]
+    r = np.full((len(lags), len(drawn)), np.nan)
     strength = np.full_like(r, np.nan)
     for row, lag in enumerate(lags):
         t = lagged_pairs(x, y, lag)
@@ -70,9 +85,7 @@ def family_p_values(
                 # Rounding may carry a perfect correlation past one.
                 r[row] = np.clip(1 - cdist(x[None, t], drawn[:, t + lag], "correlation")[0], -1.0, 1.0)
                 strength[row] = np.abs(np.arctanh(r[row])) * math.sqrt(len(t) - 3)
-    strongest = np.fmax.reduce(strength, axis=0)
-    p = (strongest[1:] >= strength[:, :1]).sum(axis=1)
-    return r[:, 0], np.where(np.isnan(r[:, 0]), np.nan, (1 + p) / (1 + repetitions))
+    return r, strength
 
 
 def weekly_log_changes(levels: pd.DataFrame, weeks: pd.DatetimeIndex) -> pd.Series:
@@ -97,7 +110,8 @@ def liquidity_lead_lag(
         lags: weeks by which the asset follows; positive: liquidity leads.
 
     Returns:
-        COLUMNS, one row per asset and lag; numbers are null where a lag has fewer than MINIMUM_PAIRS pairs.
+        COLUMNS, one row per asset and lag; verdict is `found` where the family p is below 0.05. Where a lag has fewer than
+        MINIMUM_PAIRS pairs its numbers are null and the verdict is `inconclusive`.
     """
     if liquidity.empty or closes.empty:
         return pd.DataFrame(columns=COLUMNS)
@@ -131,6 +145,11 @@ def liquidity_lead_lag(
                     "r_low_95_bootstrap": low,
                     "r_high_95_bootstrap": high,
                     "p_value_family": p[row],
+                    "verdict": "inconclusive"
+                    if np.isnan(p[row])
+                    else "found"
+                    if p[row] < SIGNIFICANCE
+                    else "not found",
                     "parameters": json.dumps(parameters),
                     "known_at": pd.to_datetime(used["known_at"], utc=True).max(),
                 }

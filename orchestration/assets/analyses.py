@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
@@ -11,7 +11,22 @@ import duckdb
 from orchestration.quality import store
 from orchestration.settings import Settings
 from orchestration.warehouse import connect
-from orchestration.warehouse.analyses import CORRELATION_BREAKS, CORRELATIONS, LIQUIDITY_LEAD_LAG, replace_table
+from orchestration.warehouse.analyses import (
+    CAPITAL_COMPETITION,
+    CORRELATION_BREAK_SEARCHES,
+    CORRELATION_BREAKS,
+    CORRELATIONS,
+    LIQUIDITY_LEAD_LAG,
+    LIQUIDITY_LEAD_LAG_STABILITY,
+    UNLOCK_EVENT_STUDY,
+    replace_table,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LIQUIDITY = "net_liquidity_wednesday_usd"
+"""The net liquidity whose lead is sought: the only flavour that is a level of one day each week."""
 
 
 @contextmanager
@@ -29,6 +44,27 @@ def _sessions(con: duckdb.DuckDBPyConnection) -> list[date]:
     return [session for (session,) in rows]
 
 
+def _pairs(con: duckdb.DuckDBPyConnection) -> "pd.DataFrame":
+    """Returns of a crypto asset and the S&P 500 between consecutive sessions, with the closes at their end."""
+    return con.execute(
+        "select asset, benchmark, bar, session_date, asset_day, days_spanned, asset_close, benchmark_close, "
+        "asset_log_return, benchmark_log_return, known_at from intermediate.int_session_returns "
+        "order by asset, benchmark, bar, session_date"
+    ).df()
+
+
+def _liquidity_and_closes(con: duckdb.DuckDBPyConnection, name: str) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """A net liquidity of marts.liquidity, and the closes of BTC and TOTAL."""
+    liquidity = con.execute(
+        f"select day, {name} as value, known_at from marts.liquidity where {name} is not null order by day"
+    ).df()
+    closes = con.execute(
+        "select asset, day, close_value as value, known_at from intermediate.int_benchmark_series "
+        "where asset in ('BTC', 'TOTAL') order by asset, day"
+    ).df()
+    return liquidity, closes
+
+
 def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     """The analyses, downstream of every mart so that the mart gate stands before each of them."""
     paired = [dg.AssetKey(["intermediate", name]) for name in ("int_session_returns", "int_nyse_alignment")]
@@ -38,26 +74,28 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         deps=[*mart_keys, *paired],
         group_name="analytics",
         kinds={"python", "pandas"},
-        description="Rolling correlation of BTC, ETH, TOTAL and TOTAL3 with the S&P 500, Pearson's and of ranks, both bars, "
-        "with n and 95 % band.",
+        description="Rolling correlation of BTC, ETH, TOTAL and TOTAL3 with the S&P 500, both bars, with n and 95 % band: "
+        "Pearson's, of ranks, corrected for asynchronous closes; of levels as what a chart suggests.",
     )
     def correlations(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
-        from orchestration.analytics.correlation import METHODS, rolling_correlations, with_bootstrap_band
+        from orchestration.analytics.correlation import (
+            METHODS,
+            rolling_correlations,
+            with_bootstrap_band,
+            with_conclusions,
+        )
 
         with _gated(settings) as con:
-            pairs = con.execute(
-                "select asset, benchmark, bar, session_date, asset_log_return, benchmark_log_return, known_at "
-                "from intermediate.int_session_returns order by asset, benchmark, bar, session_date"
-            ).df()
-            sessions = _sessions(con)
-            frame = with_bootstrap_band(
-                rolling_correlations(pairs, methods=METHODS, sessions=sessions), pairs, sessions
-            )
+            pairs, sessions = _pairs(con), _sessions(con)
+            rolled = rolling_correlations(pairs, methods=METHODS, sessions=sessions)
+            frame = with_conclusions(with_bootstrap_band(rolled, pairs, sessions), pairs, sessions)
             rows = replace_table(con, "correlations", CORRELATIONS, frame, build_id=store.mart_state(con))
         metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
         newest = frame.sort_values("session_date").groupby(["asset", "bar", "window_sessions", "method"]).tail(1)
         if rows:
-            table = newest.drop(columns=["known_at", "benchmark"]).to_markdown(index=False, floatfmt=".2f")
+            table = newest.drop(columns=["known_at", "benchmark", "parameters", "note"]).to_markdown(
+                index=False, floatfmt=".2f"
+            )
             metadata["newest"] = dg.MetadataValue.md(table)
         return dg.MaterializeResult(metadata=metadata)
 
@@ -73,18 +111,40 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         from orchestration.analytics.breaks import correlation_breaks as compute
 
         with _gated(settings) as con:
-            pairs = con.execute(
-                "select asset, benchmark, bar, session_date, asset_day, days_spanned, asset_log_return, "
-                "benchmark_log_return, known_at from intermediate.int_session_returns "
-                "order by asset, benchmark, bar, session_date"
-            ).df()
-            frame = compute(pairs, _sessions(con))
+            frame = compute(_pairs(con), _sessions(con))
             rows = replace_table(con, "correlation_breaks", CORRELATION_BREAKS, frame, build_id=store.mart_state(con))
         metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
         if rows:
             sides = ["n_before", "n_after", "r_before", "r_after"]
             table = frame[["asset", "bar", "includes_crash", "method", *sides, "p_value"]]
             metadata["breaks"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
+        return dg.MaterializeResult(metadata=metadata)
+
+    @dg.asset(
+        key=["analytics", "correlation_break_searches"],
+        deps=[*mart_keys, *paired],
+        group_name="analytics",
+        kinds={"python", "numpy"},
+        description="Did the correlation with the S&P 500 change at any date? Sup-F over a year and over the whole history, "
+        "both bars, with and without the crash; which dates could be seen.",
+    )
+    def correlation_break_searches(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        from orchestration.analytics.break_search import correlation_break_searches as compute
+
+        with _gated(settings) as con:
+            frame = compute(_pairs(con), _sessions(con))
+            rows = replace_table(
+                con,
+                "correlation_break_searches",
+                CORRELATION_BREAK_SEARCHES,
+                frame,
+                build_id=store.mart_state(con),
+            )
+        metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
+        if rows:
+            found = ["n", "break_session_date", "p_value", "verdict", "newest_testable_date"]
+            table = frame[["asset", "bar", "window_sessions", "includes_crash", *found]]
+            metadata["searches"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
         return dg.MaterializeResult(metadata=metadata)
 
     @dg.asset(
@@ -97,16 +157,8 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
     def liquidity_lead_lag(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         from orchestration.analytics.lead_lag import liquidity_lead_lag as compute
 
-        name = "net_liquidity_wednesday_usd"
         with _gated(settings) as con:
-            liquidity = con.execute(
-                f"select day, {name} as value, known_at from marts.liquidity where {name} is not null order by day"
-            ).df()
-            closes = con.execute(
-                "select asset, day, close_value as value, known_at from intermediate.int_benchmark_series "
-                "where asset in ('BTC', 'TOTAL') order by asset, day"
-            ).df()
-            frame = compute(liquidity, closes, name)
+            frame = compute(*_liquidity_and_closes(con, LIQUIDITY), LIQUIDITY)
             rows = replace_table(con, "liquidity_lead_lag", LIQUIDITY_LEAD_LAG, frame, build_id=store.mart_state(con))
         metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
         if rows:
@@ -115,4 +167,121 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
             metadata["strongest_lag"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
         return dg.MaterializeResult(metadata=metadata)
 
-    return [correlations, correlation_breaks, liquidity_lead_lag]
+    @dg.asset(
+        key=["analytics", "liquidity_lead_lag_stability"],
+        deps=[*mart_keys, dg.AssetKey(["intermediate", "int_benchmark_series"]), liquidity_lead_lag],
+        group_name="analytics",
+        kinds={"python", "scipy"},
+        description="Does the strongest lag of liquidity hold over rolling windows, and does it meet the lags others publish?",
+    )
+    def liquidity_lead_lag_stability(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        from orchestration.analytics.lag_stability import liquidity_lead_lag_stability as compute
+
+        with _gated(settings) as con:
+            lags = con.execute("select * from analytics.liquidity_lead_lag order by asset, lag_weeks").df()
+            frame = compute(*_liquidity_and_closes(con, LIQUIDITY), lags, LIQUIDITY)
+            rows = replace_table(
+                con,
+                "liquidity_lead_lag_stability",
+                LIQUIDITY_LEAD_LAG_STABILITY,
+                frame,
+                build_id=store.mart_state(con),
+            )
+        metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
+        if rows:
+            table = frame.loc[
+                frame["method"] != "rolling",
+                [
+                    "asset",
+                    "method",
+                    "source",
+                    "lag_weeks",
+                    "n",
+                    "r",
+                    "p_value_family",
+                    "windows",
+                    "near_share",
+                    "verdict",
+                ],
+            ]
+            metadata["stability"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
+        return dg.MaterializeResult(metadata=metadata)
+
+    @dg.asset(
+        key=["analytics", "capital_competition"],
+        deps=[*mart_keys, dg.AssetKey(["intermediate", "int_benchmark_series"])],
+        group_name="analytics",
+        kinds={"python", "pandas"},
+        description="BTC, ETH and the totals beside six equity indices over the same windows, local and in USD: return, "
+        "volatility, return relative to the S&P 500 with a band, stablecoin supply as a flow proxy.",
+    )
+    def capital_competition(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        from orchestration.analytics.competition import INDICES
+        from orchestration.analytics.competition import capital_competition as compute
+
+        with _gated(settings) as con:
+            closes = con.execute(
+                "with crypto as ("
+                "select asset as member, day, close_value as value, known_at from intermediate.int_benchmark_series "
+                "where asset <> 'SPX' union all "
+                "select index_id, day, market_cap_usd, known_at from marts.market_cap_totals "
+                "where index_id = 'TOTAL3ES' and source = 'tradingview_less_stablecoins') "
+                "select member, currency_view, day, value, known_at from crypto, (values ('local'), ('usd')) v(currency_view) "
+                "union all select index_id, 'local', session_date, close_local, known_at from marts.equity_returns "
+                "union all select index_id, 'usd', session_date, close_usd, known_at from marts.equity_returns "
+                "where close_usd is not null order by member, currency_view, day"
+            ).df()
+            stablecoins = con.execute(
+                "select day, stablecoins_usd as value, known_at from marts.liquidity "
+                "where stablecoins_usd is not null and stablecoins_age_days = 0 order by day"
+            ).df()
+            frame = compute(closes.replace({"member": INDICES}), stablecoins)
+            rows = replace_table(con, "capital_competition", CAPITAL_COMPETITION, frame, build_id=store.mart_state(con))
+        metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
+        if rows:
+            band = [f"relative_return_{part}pct" for part in ("", "low_95_", "high_95_")]
+            table = frame[["window_name", "currency_view", "member", "n", "return_pct", *band, "verdict"]]
+            metadata["panel"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".1f"))
+        return dg.MaterializeResult(metadata=metadata)
+
+    @dg.asset(
+        key=["analytics", "unlock_event_study"],
+        deps=list(mart_keys),
+        group_name="analytics",
+        kinds={"python", "statsmodels"},
+        description="Abnormal returns of tokens around scheduled unlocks, against BTC and the other altcoins, by kind, size "
+        "and recipient, beside placebo dates; what was excluded and why.",
+    )
+    def unlock_event_study(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        from orchestration.analytics.event_study import daily_log_returns
+        from orchestration.analytics.event_study import unlock_event_study as compute
+
+        with _gated(settings) as con:
+            events = con.execute(
+                "select event_id, token_id as asset_id, kind, allocation_group, cast(unlock_at at time zone 'UTC' as date) as "
+                "unlock_day, amount_tokens, circulating_pct, first_seen_at, known_at from marts.unlocks order by event_id"
+            ).df()
+            prices = con.execute(
+                "select asset_id, source, day, price_usd, known_at from marts.market_caps "
+                "where price_usd is not null and asset_class not in ('stablecoin', 'wrapped') "
+                "order by asset_id, source, day"
+            ).df()
+            frame = compute(events, daily_log_returns(prices))
+            rows = replace_table(con, "unlock_event_study", UNLOCK_EVENT_STUDY, frame, build_id=store.mart_state(con))
+        metadata: dict[str, dg.MetadataValue[Any]] = {"dagster/row_count": dg.MetadataValue.int(rows)}
+        if rows:
+            given = ["benchmark", "window_name", "method", "placebo_shift_days", "is_reconstructed"]
+            numbers = ["n", "mean_car_pct", "low_95_pct", "high_95_pct", "verdict", "excluded"]
+            table = frame.loc[frame["grouping"] == "all", [*given, *numbers]]
+            metadata["study"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".2f"))
+        return dg.MaterializeResult(metadata=metadata)
+
+    return [
+        correlations,
+        correlation_breaks,
+        correlation_break_searches,
+        liquidity_lead_lag,
+        liquidity_lead_lag_stability,
+        capital_competition,
+        unlock_event_study,
+    ]

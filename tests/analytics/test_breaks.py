@@ -113,6 +113,8 @@ def test_a_planted_break_is_found_by_every_test(bar: str) -> None:
     found = breaks(pairs(*correlated(2, 310, rho), before=250, bar=bar))
     assert len(found) == 2 * len(METHODS)
     assert (found["p_value"] < 0.01).all()
+    assert set(found["verdict"][found["method"] != "wald_hac"]) == {"break"}
+    assert set(found["verdict"][found["method"] == "wald_hac"]) == {"inconclusive"}, "60 sessions are few for it"
     assert (found["r_before"] < 0.3).all()
     assert (found["r_after"] > 0.8).all()
 
@@ -124,6 +126,7 @@ def test_a_break_of_the_slope_is_seen_by_wald_where_r_stands_still() -> None:
     assert row(found, "wald_hac")["p_value"] < 0.001
     assert row(found, "fisher_z")["p_value"] > 0.05
     assert row(found, "fisher_z_bootstrap")["p_value"] > 0.05
+    assert (row(found, "wald_hac")["verdict"], row(found, "fisher_z")["verdict"]) == ("break", "no break")
 
 
 def test_the_numbers_are_those_of_the_two_windows() -> None:
@@ -268,6 +271,7 @@ def test_too_few_pairs_are_rows_with_n_and_a_note(before: int, after: int, note:
     assert (given["n_after"] == after).all()
     assert (given["note"] == note).all()
     assert found[["statistic", "p_value", "volatility_delta"]].isna().all(axis=None)
+    assert (found["verdict"] == "inconclusive").all()
     assert found["r_after" if after < before else "r_before"].isna().all()
 
 

@@ -13,12 +13,17 @@ from orchestration.analytics.bootstrap import bootstrap_band, mean_block, resamp
 from orchestration.analytics.correlation import (
     BOOTSTRAP_COLUMNS,
     COLUMNS,
+    CONCLUSION_COLUMNS,
     METHODS,
     WINDOWS,
+    asynchronous,
     fisher_band,
     rolling_correlations,
     with_bootstrap_band,
+    with_conclusions,
 )
+from orchestration.warehouse import connect
+from orchestration.warehouse.analyses import CORRELATIONS, replace_table
 
 Floats = Sequence[float] | np.ndarray
 
@@ -34,6 +39,8 @@ def pairs(x: Floats, y: Floats, asset: str = "BTC", bar: str = "nyse_session") -
             "session_date": days.date,
             "asset_log_return": np.asarray(x, dtype=float),
             "benchmark_log_return": np.asarray(y, dtype=float),
+            "asset_close": 3e12 * np.exp(np.clip(np.nancumsum(np.asarray(x, dtype=float)), -50, 50)),
+            "benchmark_close": 6000 * np.exp(np.nancumsum(np.asarray(y, dtype=float))),
             "known_at": (days.tz_localize("UTC") + pd.Timedelta(hours=21)).as_unit("us"),
         }
     )
@@ -327,7 +334,7 @@ def test_the_band_of_ranks_covers_the_truth_in_nineteen_of_twenty(rho: float, se
 def test_methods_stand_beside_each_other_and_an_unknown_one_is_named() -> None:
     given = pairs(*normal(35, 80, 0.5))
     both = rolling_correlations(given, [20], METHODS)
-    assert both["method"].value_counts().to_dict() == {"pearson": 61, "spearman": 61}
+    assert both["method"].value_counts().to_dict() == dict.fromkeys(METHODS, 61)
     pearson = both[both["method"] == "pearson"].reset_index(drop=True)
     pd.testing.assert_frame_equal(pearson, rolling_correlations(given, [20]))
     with pytest.raises(ValueError, match="kendall"):
@@ -345,7 +352,8 @@ def test_only_the_newest_session_of_each_window_has_a_bootstrap_band_and_it_repe
     given = pd.concat([pairs(*normal(41, 100, 0.5)), pairs(*normal(42, 100), asset="ETH")], ignore_index=True)
     found = banded(given)
     has_band = found["r_low_95_bootstrap"].notna()
-    assert has_band.sum() == found["r_high_95_bootstrap"].notna().sum() == 2 * 2 * 2
+    assert has_band.sum() == found["r_high_95_bootstrap"].notna().sum() == 2 * 2 * 3
+    assert set(found["method"][has_band]) == {"pearson", "spearman", "pearson_async"}
     assert set(found["session_date"][has_band]) == {given["session_date"].iloc[-1]}
     assert (found["r_low_95_bootstrap"] < found["r"])[has_band].all()
     assert (found["r"] < found["r_high_95_bootstrap"])[has_band].all()
@@ -358,7 +366,8 @@ def test_the_bootstrap_sees_the_pairs_of_its_window_only() -> None:
     x, y = normal(43, 100, 0.5)
     x[79], y[79] = 9.0, -9.0
     x[90] = np.nan
-    last = banded(pairs(x, y), [20]).iloc[[80, -1]].set_index("method").loc["pearson"]
+    found = banded(pairs(x, y), [20])
+    last = found[found["method"] == "pearson"].iloc[-1]
     kept = [day for day in range(80, 100) if day != 90]
     expected = bootstrap_band(x[kept], y[kept])
     assert (last["r_low_95_bootstrap"], last["r_high_95_bootstrap"]) == expected
@@ -418,3 +427,128 @@ def test_a_window_does_not_reach_across_a_hole_in_the_data() -> None:
     assert len(blind) == 41
     assert len(aware) == 2 * 13
     assert (aware["n"] >= 18).all()
+
+
+# ------------------------------------------------------------------ closes that lie hours apart
+
+
+def half_a_day_apart(seed: int, size: int, rho: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns of two markets whose true correlation is rho, one of which closes half a day after the other."""
+    one, two = normal(seed, 2 * size + 1, rho)
+    return one[:-1].reshape(-1, 2).sum(axis=1), two[1:].reshape(-1, 2).sum(axis=1)
+
+
+def test_the_asynchronous_correlation_is_the_textbook_one() -> None:
+    x, y = normal(51, 60, 0.4)
+    inner = slice(1, -1)
+    covariance = [np.cov(x[inner], neighbour)[0, 1] for neighbour in (y[inner], y[2:], y[:-2])]
+    expected = sum(covariance) / np.sqrt(x[inner].var(ddof=1) * y[inner].var(ddof=1))
+    found = rolling_correlations(pairs(x, y), [60], ["pearson_async"])
+    assert found["r"].tolist() == pytest.approx([expected])
+    assert found["n"].tolist() == [58]
+    assert found[["r_low_95", "r_high_95"]].isna().all(axis=None), "Fisher's band is not its band"
+
+
+@pytest.mark.parametrize("rho", [0.8, 0.0])
+def test_closes_half_a_day_apart_hide_half_of_a_correlation_which_the_neighbours_bring_back(rho: float) -> None:
+    found = rolling_correlations(pairs(*half_a_day_apart(52, 4000, rho)), [4000], METHODS).set_index("method")["r"]
+    assert found["pearson"] == pytest.approx(rho / 2, abs=4 * np.sqrt(1 / 4000))
+    assert found["pearson_async"] == pytest.approx(rho, abs=4 * np.sqrt(3 / 4000))
+
+
+@pytest.mark.parametrize(("rho", "window"), [(0.0, 60), (0.8, 250)])
+def test_the_asynchronous_band_covers_the_truth_about_as_often_as_it_says(rho: float, window: int) -> None:
+    covered, trials = 0, 100
+    for trial in range(trials):
+        given = pairs(*half_a_day_apart(5300 + trial, window, rho))
+        row = with_bootstrap_band(rolling_correlations(given, [window], ["pearson_async"]), given).iloc[0]
+        covered += row["r_low_95_bootstrap"] < rho < row["r_high_95_bootstrap"]
+    assert covered >= 0.88 * trials
+
+
+def test_a_window_of_the_asynchronous_correlation_knows_nothing_of_the_next_session() -> None:
+    x, y = normal(54, 80, 0.5)
+    whole = rolling_correlations(pairs(x, y), [20], ["pearson_async"])
+    cut = rolling_correlations(pairs(x[:50], y[:50]), [20], ["pearson_async"])
+    pd.testing.assert_frame_equal(whole.iloc[:31], cut)
+
+
+@pytest.mark.parametrize(("missing", "rows"), [([], 1), ([0], 1), ([7], 0)])
+def test_a_missing_session_costs_the_asynchronous_correlation_its_neighbours_too(missing: list, rows: int) -> None:
+    x, y = normal(55, 20)
+    x[missing] = np.nan
+    found = rolling_correlations(pairs(x, y), [20], ["pearson_async"])
+    assert len(found) == rows
+    assert found["n"].tolist() == [18 - len(missing)] * rows
+
+
+def test_a_standing_series_has_no_asynchronous_correlation() -> None:
+    x, y = normal(56, 40)
+    assert rolling_correlations(pairs(np.full(40, 0.013), y), [20], ["pearson_async"]).empty
+    assert rolling_correlations(pairs(x, np.full(40, 0.013)), [20], ["pearson_async"]).empty
+    assert np.isnan(asynchronous(np.ones((1, 30)), y[None, :30], y[None, :30])).all()
+
+
+# ------------------------------------------------------------------ levels
+
+
+def test_levels_of_unrelated_series_correlate_which_is_why_they_carry_no_band_and_a_warning() -> None:
+    strong = 0
+    for trial in range(40):
+        given = pairs(*normal(6000 + trial, 250))
+        rolled = with_bootstrap_band(rolling_correlations(given, [250], ["pearson_levels"]), given)
+        levels = with_conclusions(rolled, given, windows=[250], methods=["pearson_levels"]).iloc[0]
+        strong += abs(levels["r"]) > 0.3
+        assert levels[["r_low_95", "r_high_95", *BOOTSTRAP_COLUMNS]].isna().all()
+        assert pd.isna(levels["verdict"])
+        assert levels["note"].startswith("spurious-prone")
+    assert strong >= 10, "at 250 independent pairs |r| > 0.3 is one in a million"
+
+
+def test_levels_are_the_closes() -> None:
+    given = pairs(*normal(61, 90, 0.5))
+    found = rolling_correlations(given, [90], ["pearson_levels"])
+    assert found["r"].tolist() == pytest.approx([given["asset_close"].corr(given["benchmark_close"])])
+
+
+# ------------------------------------------------------------------ what a row concludes
+
+
+def concluded(given: pd.DataFrame, windows: Sequence[int] = (20, 60)) -> pd.DataFrame:
+    return with_conclusions(banded(given, windows), given, windows=windows)
+
+
+def test_a_verdict_is_the_side_of_zero_on_which_the_band_lies() -> None:
+    x, y = normal(71, 100)
+    given = pd.concat([pairs(x, y + x), pairs(x, y - x, asset="ETH"), pairs(x, y - 0.1 * x, asset="TOTAL")])
+    newest = concluded(given, [60]).groupby(["asset", "method"]).tail(1).set_index(["method", "asset"])["verdict"]
+    for method in ("pearson", "spearman", "pearson_async"):
+        assert newest[method].tolist() == ["positive", "negative", "inconclusive"], method
+
+
+@pytest.mark.parametrize("rows", [1, 5, 19])
+def test_too_few_pairs_are_a_row_with_n_and_inconclusive(rows: int) -> None:
+    given = pairs(*normal(72, rows))
+    found = concluded(given)
+    assert list(found.columns) == [*COLUMNS, *BOOTSTRAP_COLUMNS, *CONCLUSION_COLUMNS]
+    assert len(found) == 2 * len(METHODS)
+    assert (found["n"] == rows).all()
+    assert (found["verdict"] == "inconclusive").all()
+    assert found[["r", "r_low_95", "r_high_95"]].isna().all(axis=None)
+    assert (found["known_at"] == given["known_at"].iloc[-1]).all()
+
+
+def test_only_the_windows_that_are_too_long_get_such_a_row() -> None:
+    found = concluded(pairs(*normal(73, 40)))
+    assert found[found["r"].isna()]["window_sessions"].tolist() == [60] * len(METHODS)
+    assert found[found["window_sessions"] == 20]["r"].notna().all()
+
+
+def test_the_table_holds_what_the_functions_return(tmp_path) -> None:
+    assert list(CORRELATIONS) == [*COLUMNS, *BOOTSTRAP_COLUMNS, *CONCLUSION_COLUMNS]
+    for name, rows in (("some", 40), ("little", 5), ("none", 0)):
+        found = concluded(pairs(*normal(74, rows)))
+        with connect(tmp_path / f"{name}.duckdb") as con:
+            assert replace_table(con, "correlations", CORRELATIONS, found, build_id="b1") == len(found)
+            stored = con.execute("select count(r), count(note), count(*) filter (isnan(r)) from analytics.correlations")
+            assert stored.fetchone() == (found["r"].notna().sum(), found["note"].notna().sum(), 0)

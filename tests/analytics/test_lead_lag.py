@@ -49,6 +49,7 @@ def test_a_planted_lag_is_found_and_positive_means_that_liquidity_leads(lag: int
     assert best["p_value_family"] == pytest.approx(1 / 1001)
     assert best["r_low_95_bootstrap"] < 0.7 < best["r_high_95_bootstrap"]
     assert best["n"] == 199 - abs(lag)
+    assert best["verdict"] == "found"
     assert (found["p_value_family"] < 0.05).sum() <= 2
 
 
@@ -119,6 +120,7 @@ def test_too_few_weeks_are_rows_with_n_and_nothing_else(weeks: int) -> None:
     said = found[["r", "r_low_95_bootstrap", "r_high_95_bootstrap", "p_value_family"]].notna()
     assert (said.all(axis=1) == (found["n"] >= 20)).all()
     assert (said.any(axis=1) == (found["n"] >= 20)).all()
+    assert ((found["verdict"] == "inconclusive") == (found["n"] < 20)).all()
 
 
 def test_a_series_that_stands_still_says_nothing() -> None:

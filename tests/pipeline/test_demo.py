@@ -102,22 +102,27 @@ def test_a_year_of_the_total_is_explained_without_a_rest(con):
 
 def test_correlations_carry_their_band(con):
     rows, inside = one(
-        con, "select count(*), count(*) filter (r_low_95 <= r and r <= r_high_95 and n > 0) from analytics.correlations"
+        con,
+        "select count(*), count(*) filter (r_low_95 <= r and r <= r_high_95 and n > 0) from analytics.correlations "
+        "where method in ('pearson', 'spearman')",
     )
     assert rows > 1000
     assert inside == rows
     assets = con.execute("select distinct asset from analytics.correlations order by 1").fetchall()
     assert [asset for (asset,) in assets] == ["BTC", "ETH", "TOTAL", "TOTAL3"]
-    assert con.execute("select method, count(*) from analytics.correlations group by method order by 1").fetchall() == [
-        ("pearson", rows // 2),
-        ("spearman", rows // 2),
-    ]
-    # Four assets, two bars, four windows, two methods: one newest session each.
+    methods = con.execute(
+        "select method, count(*), count(r_low_95), count(verdict) from analytics.correlations group by method order by 1"
+    ).fetchall()
+    assert methods[0][:3] == ("pearson", rows // 2, rows // 2)
+    assert [(method, bands) for method, _, bands, _ in methods[1:3]] == [("pearson_async", 0), ("pearson_levels", 0)]
+    assert methods[2][3] == 0, "levels support no verdict"
+    assert methods[3][:3] == ("spearman", rows // 2, rows // 2)
+    # Four assets, two bars, four windows, three methods that have one: one newest session each.
     assert one(
         con,
         "select count(r_low_95_bootstrap), count(*) filter (r_low_95_bootstrap < r and r < r_high_95_bootstrap) "
         "from analytics.correlations",
-    ) == (64, 64)
+    ) == (96, 96)
 
 
 def test_breaks_are_tested_under_both_bars_with_and_without_the_crash(con):
@@ -141,6 +146,47 @@ def test_every_lag_of_liquidity_has_its_n_band_and_p(con):
         "from analytics.liquidity_lead_lag",
     )
     assert (rows, valid, assets) == (2 * 53, 2 * 53, "BTC TOTAL")
+
+
+def test_searches_for_a_break_say_that_they_cannot_see_the_crash(con):
+    rows, seen, inconclusive, newest = one(
+        con,
+        "select count(*), count(*) filter (can_see_crash), count(*) filter (verdict = 'inconclusive'), "
+        "max(newest_testable_date) from analytics.correlation_break_searches",
+    )
+    assert (rows, seen, inconclusive) == (4 * 2 * 2 * 2, 0, 0)
+    assert str(newest) == "2025-09-22"
+
+
+def test_two_years_apart_do_not_show_a_stable_lag(con):
+    rows = con.execute(
+        "select asset, verdict, count(*) from analytics.liquidity_lead_lag_stability where method <> 'rolling' "
+        "group by asset, verdict order by asset"
+    ).fetchall()
+    assert rows == [("BTC", "inconclusive", 6), ("TOTAL", "inconclusive", 6)]
+
+
+def test_capital_competition_has_the_worked_figures_and_a_row_for_what_is_missing(con):
+    members = con.execute(
+        "select member, currency_view, return_pct, n > 200 from analytics.capital_competition "
+        "where window_name = 'since_2024_11_12' and member in ('KOSPI', 'NIKKEI', 'SPX') order by all"
+    ).fetchall()
+    # ^KS11 4150.39 / 2482.57 and ^GSPC 6850.92 / 5983.99 between 12 November 2024 and 2025.
+    returns = {(member, view): value for member, view, value, _ in members}
+    assert returns["KOSPI", "local"] == pytest.approx(67.2, abs=0.1)
+    assert returns["KOSPI", "usd"] == pytest.approx(60.8, abs=0.1)
+    assert returns["SPX", "usd"] == pytest.approx(14.5, abs=0.1)
+    assert returns["NIKKEI", "usd"] is None
+    assert one(con, "select count(*), count(distinct note) > 1 from analytics.capital_competition") == (88, True)
+
+
+def test_unlocks_of_tokens_without_daily_prices_are_counted_and_not_studied(con):
+    rows, studied, inconclusive = one(
+        con,
+        "select count(*), sum(n), count(*) filter (verdict = 'inconclusive' and excluded like '%no daily price%') "
+        "from analytics.unlock_event_study where grouping = 'all'",
+    )
+    assert (rows, studied, inconclusive) == (2 * 4 * 2 * 3 * 2, 0, 2 * 4 * 2 * 3 * 2)
 
 
 def test_the_manifest_counts_what_is_in_the_release(demo, con):
@@ -228,7 +274,16 @@ def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy, as_of, newes
         known, after = one(con, "select max(known_at), max(n_after) from analytics.correlation_breaks")
         assert known <= instant
         assert after == 14
-        assert one(con, "select max(known_at) from analytics.liquidity_lead_lag")[0] <= instant
+        for table in (
+            "correlations",
+            "correlation_break_searches",
+            "liquidity_lead_lag",
+            "liquidity_lead_lag_stability",
+            "capital_competition",
+            "unlock_event_study",
+        ):
+            known = one(con, f"select max(known_at) from analytics.{table}")[0]
+            assert known is None or known <= instant, table
         newest = one(con, "select max(period_date) from intermediate.int_observations where series_id = 'fred.WDTGAL'")
     assert str(newest[0]) == newest_wednesday
 

@@ -30,6 +30,8 @@ select
     alignment.previous_session_date,
     alignment.asset_day,
     alignment.asset_day - alignment.previous_asset_day as days_spanned,
+    asset_closes.close_value as asset_close,
+    benchmark_closes.close_value as benchmark_close,
     ln(asset_closes.close_value / previous_asset_closes.close_value) as asset_log_return,
     ln(benchmark_closes.close_value / previous_benchmark_closes.close_value) as benchmark_log_return,
     greatest(
