@@ -47,8 +47,6 @@ def connect(
         WarehouseBusyError: it stayed busy; the text names the process that holds it.
         WarehouseError: the file is missing, damaged or of a newer DuckDB.
     """
-    if read_only and not path.exists():
-        raise WarehouseError(f"{path}: there is no warehouse here yet: run `tidegauge run` or `tidegauge demo` first")
     if not read_only:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,10 +62,7 @@ def connect(
     )
     con = retrying(_open, path, read_only)
     try:
-        con.execute("set TimeZone = 'UTC'")
-        if sandboxed:
-            con.execute("set enable_external_access = false")
-            con.execute("set lock_configuration = true")
+        _set(con, sandboxed=sandboxed)
         yield con
     except duckdb.Error as error:
         # Damage of a data block shows only when the block is read.
@@ -78,7 +73,28 @@ def connect(
         con.close()
 
 
+def open_for_reading(path: Path) -> duckdb.DuckDBPyConnection:
+    """A read-only, sandboxed connection in UTC that the caller closes: for a notebook, where nothing else can.
+
+    Raises:
+        WarehouseBusyError: a process is writing to the file (never to a release).
+        WarehouseError: the file is missing, damaged or of a newer DuckDB.
+    """
+    con = _open(path, read_only=True)
+    _set(con, sandboxed=True)
+    return con
+
+
+def _set(con: duckdb.DuckDBPyConnection, *, sandboxed: bool) -> None:
+    con.execute("set TimeZone = 'UTC'")
+    if sandboxed:
+        con.execute("set enable_external_access = false")
+        con.execute("set lock_configuration = true")
+
+
 def _open(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+    if read_only and not path.exists():
+        raise WarehouseError(f"{path}: there is no warehouse here yet: run `tidegauge run` or `tidegauge demo` first")
     try:
         return duckdb.connect(str(path), read_only=read_only, config=dict(CONFIG))
     except duckdb.Error as error:

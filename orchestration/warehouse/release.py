@@ -16,6 +16,8 @@ from typing import Any
 
 import duckdb
 
+from orchestration.warehouse.connection import open_for_reading
+
 SCHEMAS = ("marts", "analytics")
 
 STORAGE_VERSION = "v1.2.0"
@@ -80,6 +82,18 @@ def current(releases_dir: Path) -> Path:
     if not link.exists():
         raise ReleaseError(f"{releases_dir}: nothing has been released yet: run `tidegauge run` or `tidegauge demo`")
     return link.resolve()
+
+
+def open_release(folder: Path) -> duckdb.DuckDBPyConnection:
+    """A read-only connection on one release that the caller closes; later releases do not change what it reads.
+
+    Raises:
+        ReleaseError: the folder holds no release.
+    """
+    database = folder.resolve() / "tidegauge.duckdb"
+    if not database.exists():
+        raise ReleaseError(f"{folder}: no release here: name a folder below <home>/releases, or a home")
+    return open_for_reading(database)
 
 
 def read_manifest(release: Path) -> dict[str, Any]:
