@@ -47,6 +47,8 @@ def connect(
         WarehouseBusyError: it stayed busy; the text names the process that holds it.
         WarehouseError: the file is missing, damaged or of a newer DuckDB.
     """
+    if read_only and not path.exists():
+        raise WarehouseError(f"{path}: there is no warehouse here yet: run `tidegauge run` or `tidegauge demo` first")
     if not read_only:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +64,10 @@ def connect(
     )
     con = retrying(_open, path, read_only)
     try:
-        _set(con, sandboxed=sandboxed)
+        con.execute("set TimeZone = 'UTC'")
+        if sandboxed:
+            con.execute("set enable_external_access = false")
+            con.execute("set lock_configuration = true")
         yield con
     except duckdb.Error as error:
         # Damage of a data block shows only when the block is read.
@@ -74,27 +79,22 @@ def connect(
 
 
 def open_for_reading(path: Path) -> duckdb.DuckDBPyConnection:
-    """A read-only, sandboxed connection in UTC that the caller closes: for a notebook, where nothing else can.
+    """A read-only connection in UTC, without access to other files, that the caller closes: for notebooks.
+
+    Its other settings stay free, and it can be opened again while the first is open, as when a cell is run twice.
 
     Raises:
         WarehouseBusyError: a process is writing to the file (never to a release).
-        WarehouseError: the file is missing, damaged or of a newer DuckDB.
+        WarehouseError: the file is damaged or of a newer DuckDB.
     """
     con = _open(path, read_only=True)
-    _set(con, sandboxed=True)
+    con.execute("set TimeZone = 'UTC'")
+    # DuckDB refuses to turn it on again, so the configuration need not be locked.
+    con.execute("set enable_external_access = false")
     return con
 
 
-def _set(con: duckdb.DuckDBPyConnection, *, sandboxed: bool) -> None:
-    con.execute("set TimeZone = 'UTC'")
-    if sandboxed:
-        con.execute("set enable_external_access = false")
-        con.execute("set lock_configuration = true")
-
-
 def _open(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
-    if read_only and not path.exists():
-        raise WarehouseError(f"{path}: there is no warehouse here yet: run `tidegauge run` or `tidegauge demo` first")
     try:
         return duckdb.connect(str(path), read_only=read_only, config=dict(CONFIG))
     except duckdb.Error as error:
