@@ -5,6 +5,7 @@ A verdict comes only out of a rule over what the query returned. Nothing here or
 
 from __future__ import annotations
 
+import math
 import re
 import string
 from collections.abc import Mapping, Sequence
@@ -223,7 +224,14 @@ def _asked(con: duckdb.DuckDBPyConnection, claim: Claim) -> dict[str, Any] | Non
         raise ClaimError(f"claim {claim.id}: field query: lacks column {', '.join(absent)}; add it")
     if len(rows) > 1:
         raise ClaimError(f"claim {claim.id}: field query: returns {len(rows)} rows; a claim is one row")
-    return dict(zip(names, rows[0], strict=True)) if rows else None
+    if not rows:
+        return None
+    row = dict(zip(names, rows[0], strict=True))
+    for name in ("value", "low", "high"):
+        # To DuckDB NaN is greater than every number: a rule would take it for an answer.
+        if row[name] is not None and not math.isfinite(row[name]):
+            raise ClaimError(f"claim {claim.id}: field query: {name} is {row[name]}; divide by what cannot be zero")
+    return row
 
 
 def _verdict(con: duckdb.DuckDBPyConnection, claim: Claim, rule: Rule) -> str:
@@ -252,14 +260,11 @@ class _NoNumber:
 
 
 def _sentence(claim: Claim, field: str, row: Mapping[str, Any]) -> str:
-    values: dict[str, Any] = {}
-    for name, value in row.items():
-        values[name] = _NoNumber() if value is None else value
-        stem = name.removesuffix("_usd") if name.endswith("_usd") else name if name in REQUIRED[:3] else None
-        if stem and isinstance(value, float | int):
-            values |= {f"{stem}_bn": value / 1e9, f"{stem}_oku": value / 1e8}
-        elif stem:
-            values |= {f"{stem}_bn": values[name], f"{stem}_oku": values[name]}
+    values: dict[str, Any] = {name: _NoNumber() if value is None else value for name, value in row.items()}
+    for name in [name for name in row if name.endswith("_usd") or name in ("value", "low", "high")]:
+        stem, value = name.removesuffix("_usd"), row[name]
+        values[f"{stem}_bn"] = _NoNumber() if value is None else float(value) / 1e9
+        values[f"{stem}_oku"] = _NoNumber() if value is None else float(value) / 1e8
     try:
         return str(getattr(claim, field)).format(**values)
     except (KeyError, ValueError, TypeError, IndexError) as error:

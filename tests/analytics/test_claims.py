@@ -161,6 +161,10 @@ def test_what_no_condition_decides_is_inconclusive_and_a_null_in_a_sentence_is_a
             {"query": "select unnest([1, 2]) as value, null as low, null as high, 1 as n, now() as as_of"},
             "returns 2 rows",
         ),
+        (
+            {"query": "select 'nan'::double as value, null as low, null as high, 1 as n, now() as as_of"},
+            "claim it: field query: value is nan",
+        ),
         ({"rule": {"supported_when": "values > 1"}}, "claim it: field rule: "),
         (
             {"rule": {"supported_when": "value > 1", "contradicted_when": "value < 2"}},
