@@ -570,6 +570,12 @@ def test_the_table_holds_what_the_ledger_says(tmp_path: Path) -> None:
     assert list(CLAIMS) == COLUMNS
     assert {"value", "n"} < set(REQUIRED)
     with connect(tmp_path / "it.duckdb") as con:
-        found = judge(con, list(LEDGER.values()))
-        assert replace_table(con, "claims", CLAIMS, found, build_id="b1") == 19
-        assert con.execute("select count(*), count(value), count(as_of) from analytics.claims").fetchone() == (19, 0, 0)
+        con.execute("create schema marts")
+        table(con, "marts.liquidity", [treasury("2025-10-29")])
+        found = judge(con, [LEDGER[1], LEDGER[3], LEDGER[13]])
+        assert replace_table(con, "claims", CLAIMS, found, build_id="b1") == 3
+        stored = con.execute(
+            "select count(*), count(value), count(value_low), count(as_of), count(*) filter (isnan(value)), max(as_of) "
+            "from analytics.claims"
+        ).fetchone()
+    assert stored == (3, 1, 1, 1, 0, KNOWN)
