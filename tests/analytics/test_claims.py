@@ -517,6 +517,7 @@ def test_rising_means_from_both_starts(con, vix: tuple, dollar: tuple, expected:
 def unlock(kind: str, tokens: float, circulating: float) -> dict[str, Any]:
     cliff = kind == "cliff"
     return {
+        "event_id": f"{kind}-{tokens}",
         "source": "tokenomist" if cliff else "defillama",
         "token_id": "hyperliquid",
         "kind": kind,
@@ -546,6 +547,62 @@ def test_the_amount_is_one_thing_and_its_denominator_another(con, schedules: lis
     assert row["verdict"] == expected
     assert row["n"] == len(schedules)
     assert row["value_high"] < 11e6, "schedules of one token are never added"
+
+
+def unlocks_of_the_window(con, cliff_tokens: float, *, order: int = 1, tokens: int = 30) -> None:
+    """Thirty tokens priced on every day, each with ten cliffs, and linear vesting of which ten days fall into the window."""
+    names = [f"token-{number}" for number in range(tokens)]
+    events = [
+        unlock("cliff", cliff_tokens * (1 + step / 7), 1e9)
+        | {"event_id": f"{name}-{step}", "token_id": name, "unlock_at": datetime(2025, 9, 1 + step, tzinfo=UTC)}
+        | {"source": "defillama"}
+        for name in names
+        for step in range(10)
+    ]
+    events += [
+        unlock("linear", 1000.1, 1e9)
+        | {"event_id": f"{name}-linear", "token_id": name, "unlock_at": datetime(2025, 7, 1, tzinfo=UTC)}
+        | {"ends_at": datetime(2025, 8, 22, tzinfo=UTC)}
+        for name in names
+    ]
+    # Before the window: counts nowhere.
+    events.append(
+        events[0] | {"event_id": "old", "unlock_at": datetime(2025, 8, 11, 23, tzinfo=UTC), "amount_tokens": 1e12}
+    )
+    table(con, "marts.unlocks", events[::order])
+    prices = [
+        {
+            "asset_id": name,
+            "source": "coingecko",
+            "day": date(2025, 8, 12) + timedelta(days=d),
+            "price_usd": 1 + d / 700,
+        }
+        for name in names
+        for d in range(92)
+    ]
+    table(con, "marts.market_caps", prices[::order])
+
+
+@pytest.mark.parametrize(
+    ("cliff_tokens", "tokens", "expected"),
+    [(60e6, 30, SUPPORTED), (5e6, 30, INCONCLUSIVE), (200e6, 30, CONTRADICTED), (60e6, 5, NOT_TESTABLE)],
+)
+def test_unlocks_are_a_lower_bound(con, cliff_tokens: float, tokens: int, expected: str) -> None:
+    unlocks_of_the_window(con, cliff_tokens, tokens=tokens)
+    row = one(con, 8)
+    assert row["verdict"] == expected
+    price = 1 + 45.5 / 700
+    cliffs = tokens * cliff_tokens * sum(1 + step / 7 for step in range(10)) * price
+    assert row["value_low"] == pytest.approx(cliffs)
+    assert row["value_high"] - row["value_low"] == pytest.approx(tokens * 10 * 1000.1 * price, rel=1e-4)
+
+
+def test_the_order_of_rows_does_not_change_a_digit(con) -> None:
+    found = []
+    for order in (1, -1):
+        unlocks_of_the_window(con, 7e6 / 3, order=order)
+        found.append(one(con, 8)["value"])
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("growth", [-0.2, 0.0, 0.2])
