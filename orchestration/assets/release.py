@@ -13,7 +13,7 @@ from orchestration import __version__
 from orchestration.quality import store
 from orchestration.quality.checks import GATES, GateClosedError
 from orchestration.settings import PACKAGE_ROOT, Settings
-from orchestration.warehouse import analyses, connect, release
+from orchestration.warehouse import analyses, calendar_file, connect, release
 from orchestration.warehouse.ledger import Ledger
 
 VERSIONED = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "great-expectations", "pandas")
@@ -27,7 +27,7 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         deps=upstream,
         group_name="release",
         kinds={"duckdb", "parquet"},
-        description="A read-only copy of marts and analytics: DuckDB file, Parquet, manifest; `releases/current`.",
+        description="A read-only copy of marts and analytics: DuckDB file, Parquet, calendar, manifest; `releases/current`.",
     )
     def publish(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         now = settings.now()
@@ -37,12 +37,14 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
             if foreign := analyses.of_other_builds(con, store.mart_state(con)):
                 raise GateClosedError(f"analytics {', '.join(foreign)} belong to another build: materialise them again")
             facts = release_facts(con, run_id=context.run_id, clock=now)
+            ahead = calendar_file.calendar_ahead(con, facts["as_of"] or now, stamped=now)
             folder = release.publish(
                 con,
                 settings.releases_dir,
                 f"{now:%Y%m%dT%H%M%SZ}-{context.run_id[:8]}",
                 facts,
                 keep=settings.releases_kept,
+                files={calendar_file.NAME: ahead},
             )
         manifest = release.read_manifest(folder)
         Ledger(settings.ledger_path).append("release", run_id=context.run_id, release=folder.name)

@@ -30,6 +30,7 @@ from orchestration.catalog.models import (
 
 DIRECTORY = Path(__file__).resolve().parent
 ASSETS_FILE = "assets.yml"
+EVENTS_FILE = "events.yml"
 ORIGINS_FILE = "origins.yml"
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -55,7 +56,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 def load_catalog(directory: Path | None = None) -> Catalog:
     """Read and check every YAML of `directory` (default: the one this package carries)."""
     directory = directory or DIRECTORY
-    paths = sorted(path for path in directory.glob("*.yml") if path.name != ORIGINS_FILE)
+    paths = sorted(path for path in directory.glob("*.yml") if path.name not in (EVENTS_FILE, ORIGINS_FILE))
     if not paths:
         raise CatalogError(f"{directory}: no .yml file; point to the directory that holds the catalog")
     providers: dict[str, Provider] = {}
@@ -118,7 +119,6 @@ def _provider(document: dict[str, Any], where: str) -> Provider:
     look_back = top.get("look_back_days", 14)
     terms = build_entry(Terms, top.pop("terms", None), where, "terms")
     rate_limit = _optional(RateLimit, top.pop("rate_limit", None), where, "rate_limit")
-    with_key = _optional(RateLimit, top.pop("rate_limit_with_key", None), where, "rate_limit_with_key")
     key = build_entry(KeyPolicy, top.pop("key", {}), where, "key")
     datasets = _each(top, "datasets", where, "name", lambda raw: {"look_back_days": look_back} | raw, Dataset)
     releases = _each(top, "releases", where, "id", lambda raw: raw | {"id": f"{name}.{raw.get('id')}"}, ReleaseRule)
@@ -136,7 +136,6 @@ def _provider(document: dict[str, Any], where: str) -> Provider:
     fields = {
         "terms": terms,
         "rate_limit": rate_limit,
-        "rate_limit_with_key": with_key,
         "key": key,
         "datasets": datasets,
         "releases": releases,

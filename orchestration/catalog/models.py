@@ -75,6 +75,7 @@ Zone = Annotated[str, AfterValidator(_zone)]
 HttpsUrl = Annotated[str, AfterValidator(_https)]
 Text = Annotated[str, Field(min_length=1)]
 Days = Annotated[int, Field(ge=0)]
+Instant = Annotated[datetime, AfterValidator(_aware)]
 
 
 class Entry(BaseModel):
@@ -102,6 +103,15 @@ class RateLimit(Entry):
     robots: str = ""
 
 
+class AccessPlan(Entry):
+    """What a provider grants under one of its plans: host, pace, header of the key, coins whose history it can bear."""
+
+    base_url: HttpsUrl
+    rate_limit: RateLimit
+    key_header: str | None = None
+    history_coins: Annotated[int, Field(ge=0)] = 0
+
+
 class KeyPolicy(Entry):
     """Whether the provider wants a key, and the variable that holds it."""
 
@@ -113,6 +123,14 @@ class KeyPolicy(Entry):
         if (self.policy == "none") != (self.env is None):
             raise ValueError("env: name the variable when policy is optional or required, and only then")
         return self
+
+
+class ReleaseEvent(Entry):
+    """What makes a release an event of the calendar. precision `about`: the rule gives a typical day."""
+
+    title: Text
+    url: HttpsUrl
+    precision: Literal["instant", "about"] = "instant"
 
 
 class ReleaseRule(Entry):
@@ -138,6 +156,7 @@ class ReleaseRule(Entry):
     roll: bool = False
     sessions: SessionCalendar | None = None
     after_minutes: Days = 0
+    event: ReleaseEvent | None = None
 
     @model_validator(mode="after")
     def _fields_of_kind(self) -> Self:
@@ -164,7 +183,7 @@ class ReleaseException(Entry):
 
     key: Text
     period: date
-    known_at: Annotated[datetime, AfterValidator(_aware)]
+    known_at: Instant
     reason: Text
 
 
@@ -229,15 +248,20 @@ class Dataset(Entry):
 
 
 class Provider(Entry):
-    """One source: where it is, what it allows, what is asked of it."""
+    """One source: where it is, what it allows, what is asked of it.
+
+    hosts: other hosts than base_url, by the name a request gives.
+    plans: what differs by the plan a key was bought under.
+    """
 
     provider: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")]
     name: Text
     homepage: HttpsUrl
     base_url: HttpsUrl | None
+    hosts: dict[str, HttpsUrl] = {}
     terms: Terms
     rate_limit: RateLimit | None
-    rate_limit_with_key: RateLimit | None = None
+    plans: dict[str, AccessPlan] = {}
     key: KeyPolicy = KeyPolicy()
     fallback_for: str | None = None
     look_back_days: Annotated[int, Field(ge=1)] = 14

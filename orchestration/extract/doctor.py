@@ -68,7 +68,8 @@ def _examine(catalog: Catalog, settings: Settings, name: str, reason: str | None
     today = now.astimezone(UTC).date()
     plan = Plan(provider, catalog.series_of(name), settings, now, lambda _: Window(today - WINDOW, today))
     try:
-        rows = _files(name, plan) if hasattr(MODULES[name], "files") else _first_answer(name, plan)
+        rows = _files(name, plan) if hasattr(MODULES[name], "files") else {}
+        rows |= _first_answer(name, plan) if hasattr(MODULES[name], "requests") else {}
     except ExtractError as error:
         state = _state(error, key)
         return Diagnosis(
@@ -140,6 +141,8 @@ def _day(table: RawTable, text: str | None) -> date | None:
     try:
         if kind == "unix" or (kind == "unix_or_date" and text.lstrip("-").isdigit()):
             return datetime.fromtimestamp(float(text), UTC).date()
+        if kind == "unix_ms":
+            return datetime.fromtimestamp(float(text) / 1000, UTC).date()
         if kind == "us_date":
             return datetime.strptime(text, "%m/%d/%Y").replace(tzinfo=UTC).date()
         return date.fromisoformat(text[:10])

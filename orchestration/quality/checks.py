@@ -67,6 +67,8 @@ SERIES_TABLES = (
     "stablecoins_charts",
     "yahoo_chart",
     "cboe_vix_history",
+    "ecos_statistics",
+    "coinmarketcap_history",
     "tradingview_bars",
 )
 
@@ -126,6 +128,11 @@ _RECONCILIATIONS = {
         "yahoo_chart",
         "Yahoo ^GSPC equals FRED SP500 within 0.1 %",
         "a session is dated differently or a price was adjusted: compare with the index provider's page",
+    ),
+    "kospi_matches_yahoo": (
+        "ecos_statistics",
+        "the Bank of Korea's KOSPI equals Yahoo's ^KS11 within 0.1 %",
+        "a session is dated differently, or one of the two has a wrong close: compare with the Korea Exchange",
     ),
     "btc_matches_coinmetrics": (
         "coingecko_markets",
@@ -209,6 +216,15 @@ _MARTS: dict[str, dict[str, tuple[str, str]]] = {
             "a missing session was filled, or two indices share a symbol",
         ),
         "time": ("no session and no known_at lies after the build's instant", "the model reads rows of the future"),
+    },
+    "events": {
+        "keys": ("one row per event", "read the model's unions: two events share their key"),
+        "values": (
+            "nothing ends before it starts, kinds and precisions are known, a target range is a quarter point wide, and a "
+            "conflict says why",
+            "look the event up at its source: catalog/events.yml, the release rule, the schedule or the imported calendar",
+        ),
+        "time": ("no known_at lies after the build's instant", "the model shows an outcome before it was public"),
     },
 }
 

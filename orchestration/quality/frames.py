@@ -147,6 +147,21 @@ _OBSERVATIONS = {
         select 'cboe.VIX' as series_id, cast(strptime("DATE", '%m/%d/%Y') as date) as period_date,
             cast("CLOSE" as double) as value, _extracted_at
         from raw.cboe_vix_history""",
+    "ecos_statistics": """
+        select 'ecos.' || series_id as series_id, cast(strptime("TIME", '%Y%m%d') as date) as period_date,
+            cast(nullif(nullif("DATA_VALUE", ''), '-') as double) as value, _extracted_at
+        from raw.ecos_statistics""",
+    "coinmarketcap_history": """
+        select 'coinmarketcap.' || key as series_id, period_date, cast(amount as double) as value, _extracted_at
+        from (
+            unpivot (
+                select
+                    cast((timestamp::timestamptz - interval 1 microsecond) at time zone 'UTC' as date) as period_date,
+                    "totalMarketCap" as "TOTAL", "altcoinMarketCap" as "ALTCOINS", "btcDominance" as "BTC.D",
+                    "ethDominance" as "ETH.D", _extracted_at
+                from raw.coinmarketcap_history
+            ) on "TOTAL", "ALTCOINS", "BTC.D", "ETH.D" into name key value amount)
+        where (period_date + interval 1 day) at time zone 'UTC' <= _extracted_at""",
     "tradingview_bars": """
         select 'tradingview.' || symbol as series_id,
             case when regexp_full_match(time, '[0-9]+')
@@ -304,6 +319,10 @@ _RECONCILED = {
         select f.period_date, f.value as reported, y.value as compared
         from gate_observations as f inner join gate_observations as y using (period_date)
         where f.series_id = 'fred.SP500' and y.series_id = 'yahoo.^GSPC'""",
+    "kospi_matches_yahoo": """
+        select e.period_date, e.value as reported, y.value as compared
+        from gate_observations as e inner join gate_observations as y using (period_date)
+        where e.series_id = 'ecos.KOSPI' and y.series_id = 'yahoo.^KS11'""",
     "btc_matches_coinmetrics": """
         select g.snapshot_date::date as period_date, g.current_price::double as reported, m.value as compared
         from (
@@ -382,8 +401,9 @@ MART_KEYS = {
     "liquidity": ("day",),
     "unlocks": ("event_id", "source"),
     "equity_returns": ("index_id", "session_date"),
+    "events": ("event_id",),
 }
-# The day a row describes, where that day may not lie ahead (unlocks are scheduled ahead).
+# The day a row describes, where that day may not lie ahead (unlocks and events are scheduled ahead).
 _MART_DAYS = {
     "market_caps": "day",
     "market_cap_totals": "day",
@@ -429,6 +449,20 @@ _MART_VALUES = {
             as week_average_difference""",
     "unlocks": "amount_tokens, circulating_pct, max_supply_pct",
     "equity_returns": "close_local, close_usd, log_return, abs(log_return) as move",
+    "events": """
+        date_diff('day', start_date, end_date)::double as length_days,
+        date_diff('second', event_at, ends_at)::double as length_seconds,
+        -- A local day is at most 14 hours from the instant's day in UTC.
+        greatest(
+            date_diff('hour', event_at, start_date::timestamptz),
+            date_diff('hour', (coalesce(end_date, start_date) + 1)::timestamptz, event_at)
+        )::double as hours_outside,
+        (kind not in ('fomc', 'macro_release', 'shutdown', 'policy', 'unlock', 'other'))::integer::double as unknown_kind,
+        (precision not in ('instant', 'day', 'month', 'quarter', 'year', 'about')
+            or (precision = 'instant') <> (event_at is not null))::integer::double as wrong_precision,
+        (is_conflict <> (conflict_reason is not null))::integer::double as unexplained_conflict,
+        target_lower_pct, target_upper_pct, target_upper_pct - target_lower_pct as target_width_pct,
+        date_diff('second', known_at, announced_at)::double as announced_after_known_seconds""",
 }
 
 

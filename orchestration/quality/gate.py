@@ -50,6 +50,8 @@ RECONCILIATIONS: dict[str, Reconciliation] = {
     "wdtgal_matches_dts": Reconciliation("relative", 0.002),
     "vix_matches_cboe": Reconciliation("absolute", 0.02),
     "sp500_matches_yahoo": Reconciliation("relative", 0.001),
+    # Yahoo is unofficial and has had wrong closes; the index of the two that the marts use is Yahoo's.
+    "kospi_matches_yahoo": Reconciliation("relative", 0.001, severity="warn"),
     "btc_matches_coinmetrics": Reconciliation("relative", 0.2),
     "cap_is_price_times_supply": Reconciliation("relative", 0.2, mostly=0.9),
     # How a schedule is booked is the provider's opinion, not a measurement: shown, never blocking.
@@ -368,6 +370,19 @@ _MART_RULES: dict[str, dict[str, list[Rule]]] = {
         ]
     },
     "equity_returns": {"values": [Between("close", "close_local", minimum=0.01), Between("move", "move", maximum=0.3)]},
+    "events": {
+        "values": [
+            Between("length", "length_days", minimum=0),
+            Between("instants", "length_seconds", minimum=0),
+            Between("instant_within_days", "hours_outside", maximum=14),
+            Between("kind", "unknown_kind", maximum=0),
+            Between("precision", "wrong_precision", maximum=0),
+            Between("conflict", "unexplained_conflict", maximum=0),
+            Between("lower", "target_lower_pct", minimum=-2, maximum=25),
+            Between("width", "target_width_pct", minimum=0.25, maximum=0.25),
+            Between("announced", "announced_after_known_seconds", maximum=0),
+        ]
+    },
 }
 _TIME_RULES: list[Rule] = [
     Between("known", "known_ahead_seconds", maximum=0),

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -36,6 +37,7 @@ def publish(
     facts: Mapping[str, Any],
     *,
     keep: int,
+    files: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Copy every table of marts and analytics to `releases/<name>` and make it `current`.
 
@@ -45,11 +47,12 @@ def publish(
         name: folder name of the release, the run id.
         facts: what the manifest says beside rows and hashes (run, as-of, versions, gates, terms).
         keep: how many releases stay on disk, this one included.
+        files: further files of the release, name to content; their digests stand in the manifest.
 
     Returns the release folder. `current` is untouched when anything fails.
     """
     target = releases_dir / name
-    _write(con, target, {table: f"select * from {_quoted(table)}" for table in _tables(con)}, facts)
+    _write(con, target, {table: f"select * from {_quoted(table)}" for table in _tables(con)}, facts, files or {})
     _point(releases_dir, target)
     prune(releases_dir, keep)
     return target
@@ -111,8 +114,14 @@ def _allowed(
     return f"select {', '.join(_quoted(name) for name in kept)} from {_quoted(table)}{where}", reasons
 
 
-def _write(con: duckdb.DuckDBPyConnection, target: Path, selects: Mapping[str, str], facts: Mapping[str, Any]) -> None:
-    """A folder with these tables and a manifest, whole or not at all."""
+def _write(
+    con: duckdb.DuckDBPyConnection,
+    target: Path,
+    selects: Mapping[str, str],
+    facts: Mapping[str, Any],
+    files: Mapping[str, bytes] = MappingProxyType({}),
+) -> None:
+    """A folder with these tables, files and a manifest, whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         raise ReleaseError(f"{target}: a release of this name exists: releases are never overwritten")
@@ -125,7 +134,10 @@ def _write(con: duckdb.DuckDBPyConnection, target: Path, selects: Mapping[str, s
             "release": target.name,
             "storage_version": STORAGE_VERSION,
             "tables": _copy(con, staging, selects),
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }
+        for name, content in files.items():
+            (staging / name).write_bytes(content)
         (staging / "manifest.json").write_text(
             json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n", "utf-8"
         )

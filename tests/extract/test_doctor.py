@@ -43,6 +43,19 @@ def test_a_refused_key_is_told_from_a_refused_request(stub: Stub):
     assert KEY not in repr(found)
 
 
+@pytest.mark.parametrize(
+    ("provider", "body"),
+    [
+        ("ecos", b'{"RESULT":{"CODE":"INFO-100","MESSAGE":"no such key"}}'),
+        ("coinmarketcap", b'{"status":{"error_code":1001,"error_message":"This API Key is invalid."}}'),
+    ],
+)
+def test_a_key_refused_with_status_200_is_refused(stub: Stub, provider: str, body: bytes):
+    stub.script(Reply(body))
+    found = asked(stub, provider, **{f"{provider}_api_key": KEY})
+    assert (found.state, found.key) == ("key refused", "refused")
+
+
 def test_a_missing_key_costs_no_request(stub: Stub):
     found = asked(stub, "fred")
     assert (found.state, found.key, found.is_ill) == ("not asked", "not set", False)
@@ -84,3 +97,12 @@ def test_the_newest_file_of_the_inbox_is_read(tmp_path: Path):
     assert (found.state, found.newest) == ("ok", date(2025, 11, 11))
     (tmp_path / "CRYPTOCAP_TOTAL, 1D.csv").write_text("time,price\n2025-11-10,3.5e12\n")
     assert "has no close" in diagnosis(settings(inbox=tmp_path), "tradingview").detail
+
+
+def test_the_key_of_a_source_with_files_is_tried_too(stub: Stub, tmp_path: Path):
+    (tmp_path / "calendar").mkdir()
+    (tmp_path / "calendar" / "mine.csv").write_text("title,start\nx,2025-11-15\n")
+    stub.script(Reply(b'{"message":"Forbidden"}', 403))
+    found = asked(stub, "calendar", inbox=tmp_path, calendar_api_key=KEY)
+    assert (found.state, found.key) == ("key refused", "refused")
+    assert KEY not in repr(found)
