@@ -261,7 +261,13 @@ def test_bills_are_counted_by_their_settlement_day(con, offered: float, expected
 
 
 def policy(day: date, title: str) -> dict[str, Any]:
-    return {"kind": "policy", "start_date": day, "title": title, "url": "https://www.federalreserve.gov/"}
+    return {
+        "source": "tidegauge",
+        "kind": "policy",
+        "start_date": day,
+        "title": title,
+        "url": "https://www.federalreserve.gov/",
+    }
 
 
 @pytest.mark.parametrize(("day", "expected"), [(1, SUPPORTED), (2, CONTRADICTED)])
