@@ -51,6 +51,9 @@ MODULES: dict[str, ModuleType] = {
     )
 }
 
+FILE_READERS = tuple(name for name, module in MODULES.items() if hasattr(module, "files"))
+"""Providers that read the inbox."""
+
 GIVE_UP_AFTER = 2
 """Requests in a row that used up their tries before the host counts as down; the rest would only cost time."""
 
