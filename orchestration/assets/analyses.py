@@ -13,6 +13,7 @@ from orchestration.settings import Settings
 from orchestration.warehouse import connect
 from orchestration.warehouse.analyses import (
     CAPITAL_COMPETITION,
+    CLAIMS,
     CORRELATION_BREAK_SEARCHES,
     CORRELATION_BREAKS,
     CORRELATIONS,
@@ -276,7 +277,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
             metadata["study"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".2f"))
         return dg.MaterializeResult(metadata=metadata)
 
-    return [
+    analyses = [
         correlations,
         correlation_breaks,
         correlation_break_searches,
@@ -285,3 +286,23 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         capital_competition,
         unlock_event_study,
     ]
+
+    @dg.asset(
+        key=["analytics", "claims"],
+        deps=[*mart_keys, *(analysis.key for analysis in analyses)],
+        group_name="analytics",
+        kinds={"python", "duckdb"},
+        description="The claims ledger: a verdict per claim with its number, range, as-of and query.",
+    )
+    def claims(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        from orchestration.analytics.claims import judge, load_claims
+
+        with _gated(settings) as con:
+            frame = judge(con, load_claims())
+            rows = replace_table(con, "claims", CLAIMS, frame, build_id=store.mart_state(con))
+        table = frame[["claim_number", "claim_en", "verdict", "reason_en"]].to_markdown(index=False)
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": dg.MetadataValue.int(rows), "verdicts": dg.MetadataValue.md(table)}
+        )
+
+    return [*analyses, claims]
