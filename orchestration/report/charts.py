@@ -107,18 +107,18 @@ def _time_axis(**more: Any) -> alt.Axis:
     return alt.Axis(title=None, grid=False, tickCount=alt.ExprRef("max(3, floor(width / 90))"), **more)
 
 
-def watermarked(chart: alt.LayerChart | alt.Chart, look: Look) -> alt.LayerChart | alt.Chart:
-    """The chart with EXCERPT across it when its data are the demo's."""
+def _layered(layers: Sequence[Any], unit: Both, look: Look, height: int) -> alt.LayerChart:
+    """The layers as one chart, EXCERPT across them when the data are the demo's."""
     import altair as alt
 
-    if not look.is_excerpt:
-        return chart
-    mark = (
-        alt.Chart(alt.InlineData(values=[{}]))
-        .mark_text(text=say("watermark").of(look.language), fontSize=44, fontWeight="bold", angle=345, opacity=0.13)
-        .encode(x=alt.value(alt.ExprRef("width / 2")), y=alt.value(alt.ExprRef("height / 2")))
-    )
-    return mark + chart
+    marks = []
+    if look.is_excerpt:
+        marks = [
+            alt.Chart(alt.InlineData(values=[{}]))
+            .mark_text(text=say("watermark").of(look.language), fontSize=44, fontWeight="bold", angle=345, opacity=0.13)
+            .encode(x=alt.value(alt.ExprRef("width / 2")), y=alt.value(alt.ExprRef("height / 2")))
+        ]
+    return alt.layer(*marks, *layers, title=unit.of(look.language), height=height)
 
 
 def lines(
@@ -168,7 +168,7 @@ def lines(
             )
             .add_params(hover)
         )
-    return alt.layer(*layers).properties(title=unit.of(look.language), height=height)
+    return _layered(layers, unit, look, height)
 
 
 def _field(name: str) -> str:
@@ -189,7 +189,7 @@ def bars(
     is_horizontal: bool,
     order: Sequence[str],
     height: int,
-) -> alt.Chart:
+) -> alt.LayerChart:
     """Stacked bars: `value` by `category` in the given order, coloured by series; sources stand side by side."""
     import altair as alt
 
@@ -216,7 +216,7 @@ def bars(
     }
     if "source" in frame and frame["source"].nunique() > 1:
         encoding["yOffset" if is_horizontal else "xOffset"] = (alt.YOffset if is_horizontal else alt.XOffset)("source:N")
-    return chart.encode(**encoding).properties(title=unit.of(look.language), height=height)
+    return _layered([chart.encode(**encoding)], unit, look, height)
 
 
 def waterfall(name: str, frame: pd.DataFrame, labels: Mapping[str, Both], unit: Both, look: Look) -> alt.LayerChart:
@@ -239,7 +239,7 @@ def waterfall(name: str, frame: pd.DataFrame, labels: Mapping[str, Both], unit: 
     )
     amounts = base.transform_calculate(text="(datum.kind === 'total' ? '' : datum.value > 0 ? '+' : '−') + format(abs(datum.value), ',.0f')")
     written = amounts.mark_text(align="left", dx=5, fontSize=12).encode(y=y, x="high:Q", text="text:N")
-    return alt.layer(drawn, written).properties(title=unit.of(look.language), height=34 * len(order))
+    return _layered([drawn, written], unit, look, 34 * len(order))
 
 
 def timeline(name: str, frame: pd.DataFrame, series_: Sequence[Series], unit: Both, look: Look, today: str) -> alt.LayerChart:
@@ -260,4 +260,4 @@ def timeline(name: str, frame: pd.DataFrame, series_: Sequence[Series], unit: Bo
             tooltip=[alt.Tooltip("date:N", title=say("day").of(look.language)), alt.Tooltip("title:N", title=" ")],
         )
     )
-    return alt.layer(now, marks).properties(title=unit.of(look.language), height=max(90, 42 * len(names)))
+    return _layered([now, marks], unit, look, max(90, 42 * len(names)))

@@ -20,7 +20,7 @@ import pandas as pd
 
 from orchestration.report import frames
 from orchestration.report.answer import VERDICTS, five_sentences
-from orchestration.report.charts import CONFIG, DASHES, WIDTH, Look, watermarked
+from orchestration.report.charts import CONFIG, DASHES, WIDTH, Look
 from orchestration.report.frames import Connection, Facts
 from orchestration.report.pictures import Panel, Picture, all_pictures
 from orchestration.report.texts import LANGUAGES, Both, day, has, instant, number, same, say, usd
@@ -82,8 +82,11 @@ def build(con: Connection, facts: Facts, gates: Sequence[tuple[str, int, int]] =
 
 def spec(panel: Panel, look: Look) -> dict[str, Any]:
     """A chart as Vega-Lite, its data by name."""
-    # Altair's validation takes longer than the drawing; a test validates every chart.
-    found: dict[str, Any] = watermarked(panel.draw(look), look).to_dict(validate=False)
+    from altair.utils.schemapi import debug_mode
+
+    # Altair's validation of every part takes longer than the drawing; a test validates every chart.
+    with debug_mode(False):
+        found: dict[str, Any] = panel.draw(look).to_dict(validate=False)
     found.pop("$schema", None)
     found.pop("config", None)
     return found

@@ -20,7 +20,7 @@ from orchestration.report.texts import Both, has, number, percent, same, say, us
 if TYPE_CHECKING:
     import altair as alt
 
-Draw = Callable[[Look], "alt.Chart | alt.LayerChart"]
+Draw = Callable[[Look], "alt.LayerChart"]
 
 INDICES = {"^KS11": same("KOSPI"), "^GSPC": same("S&P 500"), "000001.SS": same("Shanghai Composite")}
 LATE_DAYS = 21
