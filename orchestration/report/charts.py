@@ -78,17 +78,12 @@ class Look:
 
 
 def named(name: str, frame: pd.DataFrame) -> alt.NamedData:
-    """Reference to data that are delivered as CSV under `name`."""
+    """Reference to data that the page holds once under `name`."""
     import altair as alt
     import pandas as pd
 
-    parse = {}
-    for column in frame.columns:
-        if pd.api.types.is_datetime64_any_dtype(frame[column]):
-            parse[column] = "date"
-        elif pd.api.types.is_numeric_dtype(frame[column]):
-            parse[column] = "number"
-    return alt.NamedData(name=name, format=alt.CsvDataFormat(type="csv", parse=parse))
+    days = {column: "date" for column in frame.columns if pd.api.types.is_datetime64_any_dtype(frame[column])}
+    return alt.NamedData(name=name, format=alt.JsonDataFormat(type="json", parse=days))
 
 
 def text_of(series_: Sequence[Series], language: str, field: str = "series") -> str:

@@ -5,12 +5,16 @@
   const { specs, data, titles, locale } = JSON.parse(document.getElementById("charts").textContent);
   let drawing = 0;
 
+  const records = ({ columns, rows }) => rows.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i]])));
+  const cell = (value) => (value === null ? "" : `"${String(value).replaceAll('"', '""')}"`);
+  const csv = ({ columns, rows }) => [columns, ...rows].map((row) => row.map(cell).join(",")).join("\r\n");
+
   async function draw(language) {
     const turn = ++drawing;
     root.dataset.drawn = "";
     for (const place of document.querySelectorAll("[data-chart]")) {
       const name = place.dataset.chart;
-      await vegaEmbed(place, { ...specs[language][name], datasets: { [name]: data[name] } }, {
+      await vegaEmbed(place, { ...specs[language][name], datasets: { [name]: records(data[name]) } }, {
         renderer: "svg",
         ast: true,
         timeFormatLocale: locale[language],
@@ -43,7 +47,7 @@
 
   function download(name) {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob(["\ufeff", data[name]], { type: "text/csv" }));
+    link.href = URL.createObjectURL(new Blob(["\ufeff", csv(data[name])], { type: "text/csv" }));
     link.download = `tidegauge-${name}.csv`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);

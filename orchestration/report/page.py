@@ -82,10 +82,11 @@ def build(con: Connection, facts: Facts, gates: Sequence[tuple[str, int, int]] =
 
 def spec(panel: Panel, look: Look) -> dict[str, Any]:
     """A chart as Vega-Lite, its data by name."""
+    import altair as alt
     from altair.utils.schemapi import debug_mode
 
     # Altair's validation of every part takes longer than the drawing; a test validates every chart.
-    with debug_mode(False):
+    with debug_mode(False), alt.data_transformers.enable(consolidate_datasets=False):
         found: dict[str, Any] = panel.draw(look).to_dict(validate=False)
     found.pop("$schema", None)
     found.pop("config", None)
@@ -101,9 +102,12 @@ def _live(panel: Panel, look: Look) -> dict[str, Any]:
     }
 
 
-def csv(frame: pd.DataFrame) -> str:
-    """A panel's data as it is drawn and downloaded."""
-    return frame.to_csv(index=False, date_format="%Y-%m-%d", lineterminator="\n")
+def compact(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    """A panel's data as column names and rows; a missing number is null."""
+    days = frame.select_dtypes("datetime").columns
+    text = frame.assign(**{column: frame[column].dt.strftime("%Y-%m-%d") for column in days})
+    rows = text.astype(object).where(text.notna(), None).to_numpy().tolist()
+    return {"columns": list(frame.columns), "rows": rows}
 
 
 def still_of(picture: Picture, facts: Facts) -> Still:
@@ -113,7 +117,11 @@ def still_of(picture: Picture, facts: Facts) -> Still:
     stamp = f"{picture.text['source'].en}. As of {instant(picture.known_at)}."
     whole = {
         "vconcat": parts,
-        "datasets": {panel.name: csv(panel.data) for panel in picture.panels},
+        "datasets": {
+            panel.name: [dict(zip(held["columns"], row, strict=True)) for row in held["rows"]]
+            for panel in picture.panels
+            if (held := compact(panel.data))
+        },
         "resolve": {"scale": {"color": "independent", "strokeDash": "independent"}},
         "title": {"text": f"{picture.number} · {picture.title.en}", "subtitle": stamp, "fontSize": 16},
         "config": CONFIG | {"background": "white"},
@@ -154,7 +162,7 @@ def render(
             language: {panel.name: _live(panel, Look(language, is_excerpt=facts.is_excerpt)) for panel in panels}
             for language in LANGUAGES
         },
-        "data": {panel.name: csv(panel.data) for panel in panels},
+        "data": {panel.name: compact(panel.data) for panel in panels},
         "titles": {language: say("title").of(language) for language in LANGUAGES},
         "locale": {"en": vl_convert.get_time_format_locale("en-US"), "ja": vl_convert.get_time_format_locale("ja-JP")},
     }
