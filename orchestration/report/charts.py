@@ -62,10 +62,10 @@ class Series:
     dash: int = 0
 
 
-def series(*named: tuple[str, Both]) -> list[Series]:
-    """Series in the palette's order."""
+def series(*named: tuple[str, Both], is_dashed: bool = True) -> list[Series]:
+    """Series in the palette's order; bars have no dashes."""
     colors = (BLUE, VERMILLION, GREEN, PURPLE, GREY)
-    return [Series(key, name, colors[i % 5], i % 5) for i, (key, name) in enumerate(named)]
+    return [Series(key, name, colors[i % 5], i % 5 if is_dashed else 0) for i, (key, name) in enumerate(named)]
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,11 @@ def _domain(series_: Sequence[Series], language: str) -> list[str]:
     return [each.name.of(language) for each in series_]
 
 
-def _time_axis(**more: Any) -> alt.Axis:
+def _across(*, grid: bool = False, **more: Any) -> alt.Axis:
+    """A horizontal axis with as many ticks as there is room for."""
     import altair as alt
 
-    return alt.Axis(title=None, grid=False, tickCount=alt.ExprRef("max(3, floor(width / 90))"), **more)
+    return alt.Axis(title=None, grid=grid, tickCount=alt.ExprRef("max(3, floor(width / 90))"), **more)
 
 
 def _layered(layers: Sequence[Any], unit: Both, look: Look, height: int) -> alt.LayerChart:
@@ -110,7 +111,7 @@ def _layered(layers: Sequence[Any], unit: Both, look: Look, height: int) -> alt.
     if look.is_excerpt:
         marks = [
             alt.Chart(alt.InlineData(values=[{}]))
-            .mark_text(text=say("watermark").of(look.language), fontSize=44, fontWeight="bold", angle=345, opacity=0.13)
+            .mark_text(text=say("watermark").of(look.language), fontSize=alt.ExprRef("min(44, width / 8)"), fontWeight="bold", angle=345, opacity=0.13)
             .encode(x=alt.value(alt.ExprRef("width / 2")), y=alt.value(alt.ExprRef("height / 2")))
         ]
     return alt.layer(*marks, *layers, title=unit.of(look.language), height=height)
@@ -130,7 +131,7 @@ def lines(
     """Lines over days; a row without value breaks its line. A pointer shows every value of the nearest day."""
     import altair as alt
 
-    day = alt.X("day:T", scale=alt.Scale(type="utc"), axis=_time_axis())
+    day = alt.X("day:T", scale=alt.Scale(type="utc"), axis=_across())
     colors, names = [each.color for each in series_], _domain(series_, look.language)
     base = alt.Chart(named(name, frame)).transform_calculate(name=text_of(series_, look.language))
     drawn = base.mark_line(strokeWidth=2, interpolate="step-after" if is_step else "linear").encode(
@@ -197,7 +198,7 @@ def bars(
     label: Any = alt.Y if is_horizontal else alt.X
     axis = alt.Axis(title=None, labelAngle=0 if is_horizontal else -45, labelLimit=130, labelOverlap=False)
     encoding: dict[str, Any] = {
-        "x" if is_horizontal else "y": amount("value:Q", title=None, stack="zero"),
+        "x" if is_horizontal else "y": amount("value:Q", title=None, stack="zero", axis=_across(grid=True) if is_horizontal else alt.Axis()),
         "y" if is_horizontal else "x": label(f"{category}:N", sort=list(order), axis=axis),
         "color": alt.Color(
             "name:N",
@@ -218,6 +219,7 @@ def waterfall(name: str, frame: pd.DataFrame, labels: Mapping[str, Both], unit: 
     """Steps from `low` to `high` by `step`, totals in grey, rises in blue, falls in vermillion, each with its amount."""
     import altair as alt
 
+    room = 1.25 * float(frame["high"].max())  # for the last amount's text, also on a phone
     steps = [Series(key, text, GREY) for key, text in labels.items()]
     order = _domain(steps, look.language)
     base = alt.Chart(named(name, frame)).transform_calculate(label=text_of(steps, look.language, "step"))
@@ -227,7 +229,7 @@ def waterfall(name: str, frame: pd.DataFrame, labels: Mapping[str, Both], unit: 
     y = alt.Y("label:N", sort=order, axis=alt.Axis(title=None, labelLimit=170, labelOverlap=False))
     drawn = base.mark_bar(height=18).encode(
         y=y,
-        x=alt.X("low:Q", title=None),
+        x=alt.X("low:Q", title=None, axis=_across(grid=True), scale=alt.Scale(domainMax=room, nice=False)),
         x2="high:Q",
         color=color,
         tooltip=[alt.Tooltip("label:N", title=" "), alt.Tooltip("value:Q", format="+,.1f", title=unit.of(look.language))],
@@ -242,7 +244,7 @@ def timeline(name: str, frame: pd.DataFrame, series_: Sequence[Series], unit: Bo
     import altair as alt
 
     names = _domain(series_, look.language)
-    day = alt.X("day:T", scale=alt.Scale(type="utc"), axis=_time_axis(format="%m-%d"))
+    day = alt.X("day:T", scale=alt.Scale(type="utc"), axis=_across(format="%m-%d"))
     now = alt.Chart(alt.InlineData(values=[{"day": today}])).mark_rule(strokeDash=[4, 3], color="#8b919c").encode(x=day)
     marks = (
         alt.Chart(named(name, frame))

@@ -70,15 +70,14 @@ def has_table(con: Connection, name: str) -> bool:
 
 
 def with_gaps(frame: pd.DataFrame, longest_step: int) -> pd.DataFrame:
-    """Insert a row without value where a series skips more than `longest_step` days, so that its line breaks there."""
+    """After a value that is followed by none for more than `longest_step` days, a row without one: the line ends there."""
     if frame.empty:
         return frame
     ordered = frame.assign(day=pd.to_datetime(frame["day"])).sort_values(["series", "day"])
-    before = ordered.groupby("series")["day"].shift()
-    skipped = ordered[(ordered["day"] - before) > timedelta(days=longest_step)]
-    breaks = skipped.assign(day=skipped["day"] - timedelta(days=1), value=None)
-    found = pd.concat([ordered, breaks.astype(ordered.dtypes.to_dict())]) if len(breaks) else ordered
-    return found.sort_values(["series", "day"], kind="stable").reset_index(drop=True)
+    following = ordered.groupby("series")["day"].shift(-1)
+    last = ordered[(following - ordered["day"]) > timedelta(days=longest_step)]
+    ends = last.assign(day=last["day"] + timedelta(days=1), value=float("nan"))
+    return pd.concat([ordered, ends]).sort_values(["series", "day"], kind="stable").reset_index(drop=True)
 
 
 def last_held(con: Connection) -> dict[str, date | None]:
@@ -276,12 +275,12 @@ def coverage(con: Connection, source: str, day: Any) -> float | None:
     return row[0] if row else None
 
 
-def table(con: Connection, name: str, order: str) -> pd.DataFrame | None:
-    """A whole small table, texts cleaned; None when the release has none."""
+def table(con: Connection, name: str, order: str, verbatim: Sequence[str] = ()) -> pd.DataFrame | None:
+    """A whole small table, texts cleaned but for the `verbatim` columns; None when the warehouse has none."""
     if not has_table(con, name):
         return None
     frame = con.execute(f"from {name} order by {order}").df()
-    texts = frame.select_dtypes(include=["object", "string"]).columns
+    texts = [column for column in frame.select_dtypes(include=["object", "string"]) if column not in verbatim]
     return frame.assign(**{column: frame[column].map(clean) for column in texts})
 
 

@@ -23,7 +23,7 @@ from orchestration.report.answer import VERDICTS, five_sentences
 from orchestration.report.charts import CONFIG, DASHES, WIDTH, Look
 from orchestration.report.frames import Connection, Facts
 from orchestration.report.pictures import Panel, Picture, all_pictures
-from orchestration.report.texts import LANGUAGES, Both, day, has, instant, number, same, say, usd
+from orchestration.report.texts import LANGUAGES, Both, has, instant, number, same, say, usd
 
 FOLDER = Path(__file__).parent
 PAGE = "report.html"
@@ -72,7 +72,7 @@ def build(con: Connection, facts: Facts, gates: Sequence[tuple[str, int, int]] =
         gates: name, passed and all checks of each gate.
     """
     pictures = all_pictures(con, facts)
-    claims = frames.table(con, "analytics.claims", "claim_number, claim_id")
+    claims = frames.table(con, "analytics.claims", "claim_number, claim_id", verbatim=("query",))
     stills = [still_of(picture, facts) for picture in pictures if picture.panels]
     return Report(render(con, facts, pictures, claims, stills, gates), pictures, stills)
 
@@ -202,9 +202,12 @@ def spoken(text: Both | str) -> Any:
     from markupsafe import Markup, escape
 
     both = say(text) if isinstance(text, str) else text
-    if both.en == both.ja:
-        return escape(both.en)
-    return Markup('<span lang="en">{}</span><span lang="ja">{}</span>').format(both.en, both.ja)
+    # A date is not broken at its hyphens.
+    english, japanese = (
+        Markup(re.sub(r"\d{4}-\d\d-\d\d", r'<span class="nowrap">\g<0></span>', str(escape(each))))
+        for each in (both.en, both.ja)
+    )
+    return english if both.en == both.ja else Markup('<span lang="en">{}</span><span lang="ja">{}</span>').format(english, japanese)
 
 
 def _hash(script: str) -> str:
@@ -245,7 +248,7 @@ def claim_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "pictures": PICTURES_OF_CLAIM.get(int(row["claim_number"]), ()),
         "link": link,
         "link_name": urlsplit(link).netloc or link,
-        "query": row["query"],
+        "query": "" if pd.isna(row["query"]) else row["query"],
     }
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Draw = Callable[[Look], "alt.LayerChart"]
 
 INDICES = {"^KS11": same("KOSPI"), "^GSPC": same("S&P 500"), "000001.SS": same("Shanghai Composite")}
+PRICED_SHARE = 0.5
+"""Sums in USD are drawn when at least this share of the schedule rows has a price."""
 LATE_DAYS = 21
 """A line that ends this long before its picture does is said to have stopped."""
 
@@ -208,9 +210,10 @@ def _unlocks(con: Connection, today: date) -> Picture:
     denominator = "circulating" if counts["circulating"] >= counts["max_supply"] else "max_supply"
     by_token = frames.unlocks_by_token(con, start, today, denominator)
     pairs = sorted({*zip(weekly["source"], weekly["kind"], strict=True)})
-    legend = charts.series(*((f"{source}/{kind}", say("unlock_kind", source=source, kind=say(kind))) for source, kind in pairs))
+    legend = charts.series(*((f"{source}/{kind}", say("unlock_kind", source=source, kind=say(kind))) for source, kind in pairs), is_dashed=False)
     panels, missing = [], []
-    if counts["priced"]:
+    is_priced = counts["priced"] >= PRICED_SHARE * counts["events"]
+    if is_priced:
         weeks = weekly.assign(
             week=weekly["day"].dt.strftime("%Y-%m-%d"),
             series=weekly["source"] + "/" + weekly["kind"],
@@ -250,7 +253,7 @@ def _unlocks(con: Connection, today: date) -> Picture:
         )
     sums = weekly.groupby(["source", "kind"])["value"].sum()
     notes = [say("unlocks_counted", start=start, end=today, **counts)]
-    if counts["priced"]:
+    if is_priced:
         notes += [
             say("unlocks_sum", source=source, kind=say(kind), value=usd(value))
             for (source, kind), value in sums.items()
@@ -355,8 +358,8 @@ def _policy(con: Connection, held: dict[str, date | None], end: date) -> Picture
     data = _tidy(frame)
     notes = [say("history_from", day=f"{frame['day'].min():%Y-%m-%d}")]
     for each in drawn[:1] + drawn[3:]:
-        whole = frame[(frame["series"] == each.key) & frame["value"].notna()].sort_values("day")
-        share = number(100 * _time_below(whole), 0)
+        line = frame[frame["series"] == each.key].sort_values("day")
+        share, whole = number(100 * _time_below(line), 0), line.dropna(subset=["value"])
         notes.append(
             say(
                 "policy_note",
@@ -374,10 +377,10 @@ def _policy(con: Connection, held: dict[str, date | None], end: date) -> Picture
     )
 
 
-def _time_below(whole: pd.DataFrame) -> float:
-    """Share of the time covered at which a step line stood below its newest value."""
-    spans = (whole["day"].shift(-1) - whole["day"]).dt.days.fillna(0)
-    return float(spans[whole["value"] < whole["value"].iloc[-1]].sum() / max(spans.sum(), 1))
+def _time_below(line: pd.DataFrame) -> float:
+    """Share of the time covered, gaps left out, at which a step line stood below its newest value."""
+    spans = (line["day"].shift(-1) - line["day"]).dt.days.where(line["value"].notna()).fillna(0)
+    return float(spans[line["value"] < line["value"].dropna().iloc[-1]].sum() / max(spans.sum(), 1))
 
 
 # ------------------------------------------------------------------ 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -86,14 +86,10 @@ def number(value: float | None, digits: int = 2, *, signed: bool = False) -> str
 
 def percent(value: float | None, digits: int = 1, *, signed: bool = True) -> str:
     """A share or change in percent."""
-    return f"{number(value, digits, signed=signed)} %"
+    return f"{number(value, digits, signed=signed)}\u00a0%"
 
 
 def instant(value: datetime | None) -> str:
     """An instant to the minute, UTC."""
     return f"{value:%Y-%m-%d %H:%M} UTC" if value is not None else "–"
 
-
-def day(value: date | None) -> Both:
-    """A calendar day, or that there never was one."""
-    return same(value.isoformat()) if value is not None else say("never")

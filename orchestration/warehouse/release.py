@@ -33,6 +33,7 @@ def publish(
     facts: Mapping[str, Any],
     *,
     keep: int,
+    report: Path | None = None,
 ) -> Path:
     """Copy every table of marts and analytics to `releases/<name>` and make it `current`.
 
@@ -42,6 +43,7 @@ def publish(
         name: folder name of the release, the run id.
         facts: what the manifest says beside rows and hashes (run, as-of, versions, gates, terms).
         keep: how many releases stay on disk, this one included.
+        report: folder whose files are copied beside the tables, with their hashes in the manifest.
 
     Returns the release folder. `current` is untouched when anything fails.
     """
@@ -54,7 +56,8 @@ def publish(
         tables = _copy(con, staging)
         if not tables:
             raise ReleaseError("nothing to release: the warehouse has no marts")
-        manifest = {**facts, "release": name, "storage_version": STORAGE_VERSION, "tables": tables}
+        files = _copy_files(report, staging) if report else {}
+        manifest = {**facts, "release": name, "storage_version": STORAGE_VERSION, "tables": tables, "files": files}
         (staging / "manifest.json").write_text(
             json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n", "utf-8"
         )
@@ -127,6 +130,13 @@ def _copy(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, dict[str, A
     finally:
         con.execute("detach released")
     return tables
+
+
+def _copy_files(source: Path, folder: Path) -> dict[str, str]:
+    """Copy a folder's files; returns sha256 by relative path."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    found = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
+    return {path.as_posix(): hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in found}
 
 
 def _comments(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> None:
