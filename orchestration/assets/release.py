@@ -29,7 +29,7 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         deps=upstream,
         group_name="release",
         kinds={"duckdb", "parquet"},
-        description="A read-only copy of marts and analytics with the report: DuckDB file, Parquet, pages, manifest; `releases/current`.",
+        description="A read-only copy of marts, analytics and report: DuckDB file, Parquet, page, manifest; `releases/current`.",
     )
     def publish(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         now = settings.now()

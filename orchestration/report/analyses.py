@@ -24,7 +24,9 @@ def correlations(frame: pd.DataFrame) -> dict[str, Any]:
     shown = shown[shown["session_date"] > shown["session_date"].max() - pd.Timedelta(days=400)]
     x = alt.X("session_date:T", scale=alt.Scale(type="utc"), title=None)
     color = _color("asset")
-    base = alt.Chart(_columns(shown, "session_date", "asset", "bar", "r", "r_low_95", "r_high_95"), width=620, height=120)
+    base = alt.Chart(
+        _columns(shown, "session_date", "asset", "bar", "r", "r_low_95", "r_high_95"), width=620, height=120
+    )
     band = base.mark_area(opacity=0.12).encode(x=x, y="r_low_95:Q", y2="r_high_95:Q", color=color)
     line = base.mark_line(strokeWidth=1.5).encode(x=x, y=alt.Y("r:Q", title="r"), color=color)
     return _spec(
@@ -42,7 +44,9 @@ def correlation_breaks(frame: pd.DataFrame) -> dict[str, Any]:
     sides = []
     for side in ("before", "after"):
         names = {f"r_{side}": "r", f"r_{side}_low_95": "low", f"r_{side}_high_95": "high", f"n_{side}": "n"}
-        sides.append(one.rename(columns=names)[["asset", "bar", "includes_crash", "r", "low", "high", "n"]].assign(side=side))
+        sides.append(
+            one.rename(columns=names)[["asset", "bar", "includes_crash", "r", "low", "high", "n"]].assign(side=side)
+        )
     long = pd.concat(sides)
     crash = long["includes_crash"].map({True: "with the crash", False: "without it"})
     long = long.assign(case=long["bar"] + ", " + crash).drop(columns=["bar", "includes_crash"])
@@ -68,7 +72,9 @@ def liquidity_lead_lag(frame: pd.DataFrame) -> dict[str, Any]:
     base = alt.Chart(_columns(shown, *names), width=620, height=110)
     opacity = alt.Opacity("is_significant:N", legend=None, scale=alt.Scale(domain=[False, True], range=[0.35, 1]))
     bar = base.mark_bar(size=7, color=BLUE).encode(x=x, y=alt.Y("r:Q", title="r"), opacity=opacity)
-    band = base.mark_rule(color=VERMILLION, opacity=0.5).encode(x=x, y="r_low_95_bootstrap:Q", y2="r_high_95_bootstrap:Q")
+    band = base.mark_rule(color=VERMILLION, opacity=0.5).encode(
+        x=x, y="r_low_95_bootstrap:Q", y2="r_high_95_bootstrap:Q"
+    )
     return _spec(
         alt.layer(bar, band).facet(row=alt.Row("asset:N", title=None)),
         "Weekly net liquidity and crypto, 95 % band of each lag; full colour: p over all lags below 0.05",

@@ -70,7 +70,7 @@ def _performance(con: Connection, today: date) -> Both:
 
 
 def _changes(frame: pd.DataFrame) -> dict[str, float]:
-    return dict((frame.groupby("series")["value"].last() - 100).items())
+    return {str(name): value - 100 for name, value in frame.groupby("series")["value"].last().items()}
 
 
 def _supply(con: Connection, today: date) -> Both:

@@ -111,10 +111,16 @@ def _layered(layers: Sequence[Any], unit: Both, look: Look, height: int) -> alt.
     if look.is_excerpt:
         marks = [
             alt.Chart(alt.InlineData(values=[{}]))
-            .mark_text(text=say("watermark").of(look.language), fontSize=alt.ExprRef("min(44, width / 8)"), fontWeight="bold", angle=345, opacity=0.13)
+            .mark_text(
+                text=say("watermark").of(look.language),
+                fontSize=alt.ExprRef("min(44, width / 8)"),
+                fontWeight="bold",
+                angle=345,
+                opacity=0.13,
+            )
             .encode(x=alt.value(alt.ExprRef("width / 2")), y=alt.value(alt.ExprRef("height / 2")))
         ]
-    return alt.layer(*marks, *layers, title=unit.of(look.language), height=height)
+    return alt.LayerChart(layer=[*marks, *layers], title=unit.of(look.language), height=height)
 
 
 def lines(
@@ -198,7 +204,9 @@ def bars(
     label: Any = alt.Y if is_horizontal else alt.X
     axis = alt.Axis(title=None, labelAngle=0 if is_horizontal else -45, labelLimit=130, labelOverlap=False)
     encoding: dict[str, Any] = {
-        "x" if is_horizontal else "y": amount("value:Q", title=None, stack="zero", axis=_across(grid=True) if is_horizontal else alt.Axis()),
+        "x" if is_horizontal else "y": amount(
+            "value:Q", title=None, stack="zero", axis=_across(grid=True) if is_horizontal else alt.Axis()
+        ),
         "y" if is_horizontal else "x": label(f"{category}:N", sort=list(order), axis=axis),
         "color": alt.Color(
             "name:N",
@@ -211,7 +219,9 @@ def bars(
         ],
     }
     if "source" in frame and frame["source"].nunique() > 1:
-        encoding["yOffset" if is_horizontal else "xOffset"] = (alt.YOffset if is_horizontal else alt.XOffset)("source:N")
+        encoding["yOffset" if is_horizontal else "xOffset"] = (alt.YOffset if is_horizontal else alt.XOffset)(
+            "source:N"
+        )
     return _layered([chart.encode(**encoding)], unit, look, height)
 
 
@@ -232,14 +242,21 @@ def waterfall(name: str, frame: pd.DataFrame, labels: Mapping[str, Both], unit: 
         x=alt.X("low:Q", title=None, axis=_across(grid=True), scale=alt.Scale(domainMax=room, nice=False)),
         x2="high:Q",
         color=color,
-        tooltip=[alt.Tooltip("label:N", title=" "), alt.Tooltip("value:Q", format="+,.1f", title=unit.of(look.language))],
+        tooltip=[
+            alt.Tooltip("label:N", title=" "),
+            alt.Tooltip("value:Q", format="+,.1f", title=unit.of(look.language)),
+        ],
     )
-    amounts = base.transform_calculate(text="(datum.kind === 'total' ? '' : datum.value > 0 ? '+' : '−') + format(abs(datum.value), ',.0f')")
+    amounts = base.transform_calculate(
+        text="(datum.kind === 'total' ? '' : datum.value > 0 ? '+' : '−') + format(abs(datum.value), ',.0f')"
+    )
     written = amounts.mark_text(align="left", dx=5, fontSize=12).encode(y=y, x="high:Q", text="text:N")
     return _layered([drawn, written], unit, look, 34 * len(order))
 
 
-def timeline(name: str, frame: pd.DataFrame, series_: Sequence[Series], unit: Both, look: Look, today: str) -> alt.LayerChart:
+def timeline(
+    name: str, frame: pd.DataFrame, series_: Sequence[Series], unit: Both, look: Look, *, today: str
+) -> alt.LayerChart:
     """Events on a line per kind: a mark on the day, a rule for today, titles for the pointer (and in the table below)."""
     import altair as alt
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -82,10 +82,7 @@ def with_gaps(frame: pd.DataFrame, longest_step: int) -> pd.DataFrame:
 
 def last_held(con: Connection) -> dict[str, date | None]:
     """Newest period of every series of the catalog; None: nothing held."""
-    return {
-        series: newest
-        for series, newest in con.execute("select series_id, last_period_date from marts.dim_series").fetchall()
-    }
+    return dict(con.execute("select series_id, last_period_date from marts.dim_series").fetchall())
 
 
 def totals(con: Connection, start: date, end: date) -> pd.DataFrame:
@@ -197,12 +194,14 @@ def unlocks_by_week(con: Connection, start: date, end: date) -> pd.DataFrame:
 def unlocks_by_token(con: Connection, start: date, end: date, denominator: str) -> pd.DataFrame:
     """Percent of the `denominator` (circulating or max_supply) unlocked in the span, by token, source and kind."""
     found = con.execute(
-        UNLOCKED + f"""
+        UNLOCKED
+        + f"""
         select coalesce(max(d.symbol), p.token_id) as token, p.source, p.kind, sum(p.{denominator}_pct * p.share) as value,
             count(*) as events, max(p.known_at) as known_at
         from portions as p left join marts.dim_asset as d on p.token_id = d.asset_id
         where p.{denominator}_pct is not null
-        group by p.token_id, p.source, p.kind order by sum(sum(p.{denominator}_pct * p.share)) over (partition by p.token_id) desc,
+        group by p.token_id, p.source, p.kind
+        order by sum(sum(p.{denominator}_pct * p.share)) over (partition by p.token_id) desc,
             p.token_id, p.source, p.kind
         """,
         {"start": start, "until": end},
@@ -213,7 +212,8 @@ def unlocks_by_token(con: Connection, start: date, end: date, denominator: str) 
 def unlock_coverage(con: Connection, start: date, end: date) -> dict[str, int]:
     """Rows of schedules in the span, and how many have a price and each denominator."""
     row = con.execute(
-        UNLOCKED + "select count(*), count(value_at_unlock_usd), count(circulating_pct), count(max_supply_pct) from portions",
+        UNLOCKED
+        + "select count(*), count(value_at_unlock_usd), count(circulating_pct), count(max_supply_pct) from portions",
         {"start": start, "until": end},
     ).fetchone() or (0, 0, 0, 0)
     return dict(zip(("events", "priced", "circulating", "max_supply"), row, strict=True))
@@ -240,7 +240,7 @@ def unlock_days(con: Connection, start: date, end: date) -> pd.DataFrame:
     )[["day", "kind", "title", "known_at"]]
 
 
-def _unlock_title(row: dict[str, Any]) -> str:
+def _unlock_title(row: dict[Hashable, Any]) -> str:
     shares = [("circulating", row["circulating_pct"]), ("max. supply", row["max_supply_pct"])]
     share = next((f", {value:.2f} % of {name}" for name, value in shares if value == value and value is not None), "")
     return label(f"{label(row['token'])}: {row['tokens']:,.0f} tokens{share} ({row['source']})")
@@ -280,8 +280,9 @@ def table(con: Connection, name: str, order: str, verbatim: Sequence[str] = ()) 
     if not has_table(con, name):
         return None
     frame = con.execute(f"from {name} order by {order}").df()
-    texts = [column for column in frame.select_dtypes(include=["object", "string"]) if column not in verbatim]
-    return frame.assign(**{column: frame[column].map(clean) for column in texts})
+    for column in frame.select_dtypes(include=["object", "string"]).columns.difference(list(verbatim)):
+        frame[column] = frame[column].map(clean)
+    return frame
 
 
 def one(con: Connection, sql: str, *values: Any) -> dict[str, Any] | None:

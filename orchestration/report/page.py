@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,7 +151,6 @@ def render(
     """The page as text."""
     import vl_convert
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
 
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r", "")
     script = (FOLDER / "page.js").read_text("utf-8")
@@ -167,7 +165,11 @@ def render(
         "locale": {"en": vl_convert.get_time_format_locale("en-US"), "ja": vl_convert.get_time_format_locale("ja-JP")},
     }
     environment = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     rows = None if claims is None else [claim_row(row) for row in claims.to_dict("records")]
     claims_of: dict[int, list[str]] = {}
@@ -180,21 +182,25 @@ def render(
         t=spoken,
         instant=instant,
         facts=facts,
-        style=Markup((FOLDER / "style.css").read_text("utf-8")),
-        script_hashes=Markup(" ".join(_hash(each) for each in (bundle, script))),
-        bundle=Markup(bundle),
-        script=Markup(script),
+        style=(FOLDER / "style.css").read_text("utf-8"),
+        script_hashes=" ".join(_hash(each) for each in (bundle, script)),
+        bundle=bundle,
+        script=script,
         sentences=five_sentences(con, facts, claims),
         pictures=pictures,
         dashes=DASHES,
-        # Made by Vega, which escapes the texts in it; a test feeds it hostile ones.
-        stills={still.number: Markup(still.svg) for still in stills},
+        stills={still.number: still.svg for still in stills},
         claims=rows,
         claims_of=claims_of,
         sources=[_with_links(row) for row in sources.to_dict("records")] if sources is not None else [],
         gates=[say("gate_line", gate=gate, passed=passed, checks=checks) for gate, passed, checks in gates],
         charts=charts,
     )
+
+
+def in_language(html: str, language: str) -> str:
+    """The page with another language to start in."""
+    return html.replace('<html lang="en" data-lang="en"', f'<html lang="{language}" data-lang="{language}"', 1)
 
 
 def spoken(text: Both | str) -> Any:
@@ -204,10 +210,14 @@ def spoken(text: Both | str) -> Any:
     both = say(text) if isinstance(text, str) else text
     # A date is not broken at its hyphens.
     english, japanese = (
-        Markup(re.sub(r"\d{4}-\d\d-\d\d", r'<span class="nowrap">\g<0></span>', str(escape(each))))
+        Markup(re.sub(r"\d{4}-\d\d-\d\d", r'<span class="nowrap">\g<0></span>', str(escape(each))))  # noqa: S704  escaped first
         for each in (both.en, both.ja)
     )
-    return english if both.en == both.ja else Markup('<span lang="en">{}</span><span lang="ja">{}</span>').format(english, japanese)
+    return (
+        english
+        if both.en == both.ja
+        else Markup('<span lang="en">{}</span><span lang="ja">{}</span>').format(english, japanese)
+    )
 
 
 def _hash(script: str) -> str:
@@ -221,11 +231,11 @@ def safe_link(url: object) -> str:
     return text if is_safe else ""
 
 
-def _with_links(row: dict[str, Any]) -> dict[str, Any]:
+def _with_links(row: dict[Hashable, Any]) -> dict[Hashable, Any]:
     return row | {name: safe_link(row[name]) for name in ("homepage", "terms_url")}
 
 
-def claim_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def claim_row(row: Mapping[Hashable, Any]) -> dict[str, Any]:
     """One row of analytics.claims as the template shows it."""
     verdict = str(row["verdict"])
     key = "untestable" if verdict == VERDICTS[3] else verdict
@@ -240,7 +250,9 @@ def claim_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "supports_if": Both(row["supports_if_en"], row["supports_if_ja"]),
         "verdict_class": key,
         "value": amount(row["value"], unit),
-        "range": None if pd.isna(low) or pd.isna(high) else say("range", low=amount(low, unit), high=amount(high, unit)),
+        "range": None
+        if pd.isna(low) or pd.isna(high)
+        else say("range", low=amount(low, unit), high=amount(high, unit)),
         "article": amount(row["article_value"], unit),
         "n": None if pd.isna(row["n"]) else f"{int(row['n']):,}",
         "as_of": instant(row["as_of"]) if not pd.isna(row["as_of"]) else "–",

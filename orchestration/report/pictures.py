@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -119,7 +120,7 @@ def _lacking(
 ) -> list[Missing]:
     """Which of the wanted series have no value in the frame, or stopped long before its end."""
     found = []
-    last = frame.dropna(subset=["value"]).groupby("series")["day"].max() if len(frame) else {}
+    last = dict(frame.dropna(subset=["value"]).groupby("series")["day"].max().items()) if len(frame) else {}
     for each, source in wanted:
         newest = last.get(each.key)
         if newest is None or pd.Timestamp(newest).date() < end - timedelta(days=LATE_DAYS):
@@ -140,15 +141,13 @@ def rebased(frame: pd.DataFrame, base: date) -> pd.DataFrame:
 def _ends(frame: pd.DataFrame) -> dict[str, float]:
     """Last value of each series."""
     whole = frame.dropna(subset=["value"]).sort_values("day")
-    return dict(whole.groupby("series")["value"].last().items())
+    return {str(name): value for name, value in whole.groupby("series")["value"].last().items()}
 
 
 # ------------------------------------------------------------------ 1 and 7
 
 
-def _rebased(
-    con: Connection, held: dict[str, date | None], number_: int, key: str, base: date, end: date
-) -> Picture:
+def _rebased(con: Connection, held: dict[str, date | None], number_: int, key: str, base: date, end: date) -> Picture:
     legend = charts.series(("TOTAL", same("TOTAL")), ("TOTAL3", same("TOTAL3")), ("^GSPC", same("S&P 500")))
     month = base.replace(day=1)
     crypto = frames.with_gaps(frames.totals(con, month - timedelta(days=7), end), 1)
@@ -179,7 +178,7 @@ def _rebased(
                 name,
                 None,
                 data,
-                lambda look: charts.lines(name, data, drawn, say("unit_base_100", day=base), look, reference=100),
+                partial(charts.lines, name, data, drawn, say("unit_base_100", day=base), reference=100),
                 drawn,
             )
         ],
@@ -209,8 +208,11 @@ def _unlocks(con: Connection, today: date) -> Picture:
     weekly = frames.unlocks_by_week(con, start, today)
     denominator = "circulating" if counts["circulating"] >= counts["max_supply"] else "max_supply"
     by_token = frames.unlocks_by_token(con, start, today, denominator)
-    pairs = sorted({*zip(weekly["source"], weekly["kind"], strict=True)})
-    legend = charts.series(*((f"{source}/{kind}", say("unlock_kind", source=source, kind=say(kind))) for source, kind in pairs), is_dashed=False)
+    pairs = sorted({(str(source), str(kind)) for source, kind in zip(weekly["source"], weekly["kind"], strict=True)})
+    legend = charts.series(
+        *((f"{source}/{kind}", say("unlock_kind", source=source, kind=say(kind))) for source, kind in pairs),
+        is_dashed=False,
+    )
     panels, missing = [], []
     is_priced = counts["priced"] >= PRICED_SHARE * counts["events"]
     if is_priced:
@@ -225,8 +227,16 @@ def _unlocks(con: Connection, today: date) -> Picture:
                 "p2a",
                 say("unlocks_by_week"),
                 weeks,
-                lambda look: charts.bars(
-                    "p2a", weeks, legend, say("unit_m_usd"), look, category="week", is_horizontal=False, order=order, height=220
+                partial(
+                    charts.bars,
+                    "p2a",
+                    weeks,
+                    legend,
+                    say("unit_m_usd"),
+                    category="week",
+                    is_horizontal=False,
+                    order=order,
+                    height=220,
                 ),
                 legend,
             )
@@ -245,8 +255,16 @@ def _unlocks(con: Connection, today: date) -> Picture:
                 "p2b",
                 say("unlocks_by_token", count=len(top)),
                 tokens,
-                lambda look: charts.bars(
-                    "p2b", tokens, legend, unit, look, category="token", is_horizontal=True, order=top, height=30 + 24 * len(top)
+                partial(
+                    charts.bars,
+                    "p2b",
+                    tokens,
+                    legend,
+                    unit,
+                    category="token",
+                    is_horizontal=True,
+                    order=top,
+                    height=30 + 24 * len(top),
                 ),
                 legend,
             )
@@ -256,7 +274,7 @@ def _unlocks(con: Connection, today: date) -> Picture:
     if is_priced:
         notes += [
             say("unlocks_sum", source=source, kind=say(kind), value=usd(value))
-            for (source, kind), value in sums.items()
+            for (source, kind), value in zip(pairs, sums.loc[pairs], strict=True)
             if value
         ]
     return replace(picture, panels=panels, missing=missing, notes=notes, known_at=_newest(weekly, by_token))
@@ -306,9 +324,7 @@ def _levels(
                 name,
                 group[0].name if is_split else None,
                 data,
-                lambda look, name=name, data=data, group=group: charts.lines(  # type: ignore[misc]
-                    name, data, group, unit, look, height=200 if is_split else 280
-                ),
+                partial(charts.lines, name, data, group, unit, height=200 if is_split else 280),
                 group if len(group) > 1 else (),
             )
         )
@@ -319,7 +335,7 @@ def _levels(
 def _level_note(frame: pd.DataFrame, name: Both, unit: Both) -> Both:
     """Newest value, and where it stands among those of the span drawn."""
     whole = frame.dropna(subset=["value"]).sort_values("day")
-    newest, top = whole.iloc[-1], whole.loc[whole["value"].idxmax()]
+    newest, top = whole.iloc[-1], whole.iloc[int(whole["value"].argmax())]
     return say(
         "level_note",
         name=name,
@@ -339,7 +355,10 @@ def _level_note(frame: pd.DataFrame, name: Both, unit: Both) -> Both:
 
 def _policy(con: Connection, held: dict[str, date | None], end: date) -> Picture:
     legend = charts.series(
-        ("upper", say("policy_upper")), ("lower", say("policy_lower")), ("effr", say("effr")), ("real", say("real_rate"))
+        ("upper", say("policy_upper")),
+        ("lower", say("policy_lower")),
+        ("effr", say("effr")),
+        ("real", say("real_rate")),
     )
     found = frames.policy(con, end)
     found = found.assign(day=pd.to_datetime(found["day"]))
@@ -372,7 +391,15 @@ def _policy(con: Connection, held: dict[str, date | None], end: date) -> Picture
         )
     return replace(
         picture,
-        panels=[Panel("p4", None, data, lambda look: charts.lines("p4", data, drawn, say("unit_pct"), look, is_step=True), drawn)],
+        panels=[
+            Panel(
+                "p4",
+                None,
+                data,
+                partial(charts.lines, "p4", data, drawn, say("unit_pct"), is_step=True),
+                drawn,
+            )
+        ],
         notes=notes,
     )
 
@@ -405,9 +432,7 @@ def _equities(con: Connection, held: dict[str, date | None], base: date, end: da
                 name,
                 say(column),
                 data,
-                lambda look, name=name, data=data, drawn=drawn: charts.lines(  # type: ignore[misc]
-                    name, data, drawn, unit, look, reference=100, height=240
-                ),
+                partial(charts.lines, name, data, drawn, unit, reference=100, height=240),
                 drawn,
             )
         )
@@ -450,7 +475,10 @@ def _calendar(con: Connection, today: date) -> Picture:
         picture,
         panels=[
             Panel(
-                "p9", None, data, lambda look: charts.timeline("p9", data, legend, say("unit_events"), look, today.isoformat())
+                "p9",
+                None,
+                data,
+                partial(charts.timeline, "p9", data, legend, say("unit_events"), today=today.isoformat()),
             )
         ],
         rows=[
@@ -467,7 +495,13 @@ def event_kind(kind: str) -> Both:
 
 # ------------------------------------------------------------------ 10
 
-EFFECTS = ("price_effect_usd", "mint_redeem_effect_usd", "other_supply_effect_usd", "entry_effect_usd", "exit_effect_usd")
+EFFECTS = (
+    "price_effect_usd",
+    "mint_redeem_effect_usd",
+    "other_supply_effect_usd",
+    "entry_effect_usd",
+    "exit_effect_usd",
+)
 
 
 def _changes(con: Connection, today: date) -> Picture:
@@ -494,12 +528,17 @@ def _changes(con: Connection, today: date) -> Picture:
     return replace(
         picture,
         panels=[
-            Panel("p10a", say("changes_split"), steps, lambda look: charts.waterfall("p10a", steps, labels, say("unit_bn_usd"), look)),
+            Panel(
+                "p10a",
+                say("changes_split"),
+                steps,
+                partial(charts.waterfall, "p10a", steps, labels, say("unit_bn_usd")),
+            ),
             Panel(
                 "p10b",
                 say("changes_indices"),
                 data,
-                lambda look: charts.lines("p10b", data, legend, say("unit_base_100", day=base), look, reference=100, height=240),
+                partial(charts.lines, "p10b", data, legend, say("unit_base_100", day=base), reference=100, height=240),
                 legend,
             ),
         ],

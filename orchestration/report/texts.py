@@ -72,7 +72,9 @@ def usd(value: float, *, signed: bool = False) -> Both:
     found = {}
     for language, marks in _MARKS.items():
         size, mark = next(((s, m) for s, m in marks if abs(value) >= s), (1.0, ""))
-        number = f"{abs(value) / size:,.{2 if size >= 1e9 and language == 'en' or size == 1e12 else 1 if mark else 0}f}"
+        number = (
+            f"{abs(value) / size:,.{2 if (size >= 1e9 and language == 'en') or size == 1e12 else 1 if mark else 0}f}"
+        )
         found[language] = f"{sign}${number}{mark}" if language == "en" else f"{sign}{number}{mark}ドル"
     return Both(**found)
 
@@ -92,4 +94,3 @@ def percent(value: float | None, digits: int = 1, *, signed: bool = True) -> str
 def instant(value: datetime | None) -> str:
     """An instant to the minute, UTC."""
     return f"{value:%Y-%m-%d %H:%M} UTC" if value is not None else "–"
-
