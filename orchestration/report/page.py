@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -152,7 +153,7 @@ def render(
     import vl_convert
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r", "")
+    bundle = _bundle()
     script = (FOLDER / "page.js").read_text("utf-8")
     panels = [panel for picture in pictures for panel in picture.panels]
     charts = {
@@ -196,6 +197,14 @@ def render(
         gates=[say("gate_line", gate=gate, passed=passed, checks=checks) for gate, passed, checks in gates],
         charts=charts,
     )
+
+
+@cache
+def _bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    import vl_convert
+
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r", "")
 
 
 def in_language(html: str, language: str) -> str:

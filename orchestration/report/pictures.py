@@ -135,7 +135,7 @@ def rebased(frame: pd.DataFrame, base: date) -> pd.DataFrame:
     until = frame[(days <= pd.Timestamp(base)) & frame["value"].notna()].sort_values("day")
     at_base = until.groupby("series")["value"].last()
     shown = frame[(days >= pd.Timestamp(base)) & frame["series"].isin(at_base.index)]
-    return shown.assign(value=100 * shown["value"] / shown["series"].map(at_base))
+    return shown.assign(value=100 * shown["value"] / shown["series"].map(at_base).astype("float64"))
 
 
 def _ends(frame: pd.DataFrame) -> dict[str, float]:
