@@ -201,22 +201,133 @@ def _report_as_of(settings: Settings, as_of: datetime) -> Path:
 
 
 @app.command()
-def status(home: Home = None) -> None:
-    """Show the current release, its gates, and how old each source's newest figure is."""
+def status(
+    home: Home = None,
+    terms: Annotated[
+        bool, typer.Option("--terms", help="Show what each source allows and how it wants to be named, instead.")
+    ] = False,
+) -> None:
+    """Show the releases, the gates, and each series' newest figure with its age against its release rule."""
     from rich.console import Console
+
+    from orchestration.terminal import gates_table, releases_table, series_table, terms_table
+
+    console = Console(width=_width())
+    if terms:
+        from orchestration.catalog import load_catalog
+
+        console.print(terms_table(load_catalog()))
+        return
 
     from orchestration.quality import store
     from orchestration.quality.checks import GATES
-    from orchestration.terminal import gates_table, releases_table, sources_table
     from orchestration.warehouse import connect
 
     settings = load_settings(home=home)
-    console = Console(width=_width())
     console.print(releases_table(settings.releases_dir))
     with connect(settings.warehouse_path, read_only=True, wait_seconds=settings.busy_timeout_seconds) as con:
         for gate in GATES:
             console.print(gates_table(gate, store.last_results(con, gate)))
-        console.print(sources_table(con, settings.now()))
+        console.print(series_table(con, settings.now()))
+
+
+@app.command()
+def doctor(
+    home: Home = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Ask this provider alone; repeat for more.")] = None,
+    mirror: Annotated[str | None, typer.Option("--mirror", help="As in `run`.")] = None,
+) -> None:
+    """Ask each source one small thing: is its key good, does it answer, is the answer well built, how new is it.
+
+    Exit code 3 when a source that was asked would not yield rows now. Nothing is stored.
+    """
+    from rich.console import Console
+
+    from orchestration.catalog import load_catalog
+    from orchestration.extract.doctor import diagnose
+    from orchestration.extract.run import active_providers
+    from orchestration.runner import SOURCE_FAILED
+    from orchestration.terminal import doctor_table
+
+    settings = load_settings(home=home, mirror=mirror)
+    catalog = load_catalog()
+    reasons = active_providers(settings, tuple(only or ()))
+    wanted = {name: reason for name, reason in reasons.items() if not only or name in only}
+    console = Console(width=_width())
+    with Console(stderr=True).status(f"asking {sum(not each for each in wanted.values())} sources"):
+        found = list(diagnose(catalog, settings.stopped(), wanted))
+    console.print(doctor_table(found))
+    if any(each.is_ill for each in found):
+        raise typer.Exit(SOURCE_FAILED)
+
+
+releases = typer.Typer(help="List, copy for the public, roll back or prune the releases.")
+app.add_typer(releases, name="release")
+
+
+@releases.callback(invoke_without_command=True)
+def release(
+    context: typer.Context,
+    home: Home = None,
+    public: Annotated[
+        bool,
+        typer.Option("--public", help="Copy the current release without what the owners of the data do not let pass."),
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="New folder of the copy; default: <home>/public/<release>.")
+    ] = None,
+) -> None:
+    """List the releases on disk, or with --public copy what of the current one may be passed on."""
+    if context.invoked_subcommand:
+        return
+    from rich.console import Console
+
+    from orchestration.terminal import public_table, releases_table
+    from orchestration.warehouse import release as folders
+
+    settings = load_settings(home=home)
+    console = Console(width=_width())
+    if not public:
+        console.print(releases_table(settings.releases_dir))
+        return
+    from orchestration.catalog import load_catalog
+    from orchestration.catalog.origins import Permission, load_origins
+
+    folder = folders.current(settings.releases_dir)
+    target = output or settings.home / "public" / folder.name
+    folders.export_public(folder, target, Permission(load_catalog()), load_origins())
+    console.print(public_table(folders.read_manifest(target)))
+    typer.echo(f"Written {target}; name the sources as manifest.json lists them under attributions.")
+
+
+@releases.command()
+def rollback(
+    name: Annotated[
+        str | None, typer.Argument(help="Release to go back to; default: the one before the current.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Point `current` at an older release; nothing is deleted, and the next run releases anew."""
+    from orchestration.warehouse import release as folders
+    from orchestration.warehouse.ledger import Ledger
+
+    settings = load_settings(home=home)
+    folder = folders.roll_back(settings.releases_dir, name)
+    Ledger(settings.ledger_path).append("rollback", release=folder.name)
+    typer.echo(f"current is {folder.name}")
+
+
+@releases.command()
+def prune(
+    keep: Annotated[int | None, typer.Option(min=1, help="Newest releases to keep; TIDEGAUGE_RELEASES_KEPT.")] = None,
+    home: Home = None,
+) -> None:
+    """Delete the oldest releases; the current one always stays."""
+    from orchestration.warehouse import release as folders
+
+    settings = load_settings(home=home)
+    gone = folders.prune(settings.releases_dir, keep or settings.releases_kept)
+    typer.echo(f"deleted {', '.join(gone)}" if gone else "nothing to delete")
 
 
 @app.command()

@@ -14,6 +14,7 @@ from orchestration.assets.report import build_report_asset
 from orchestration.assets.sources import catalog_tables, extract
 from orchestration.automation.console import STAGES, stages_logger
 from orchestration.automation.jobs import pipeline
+from orchestration.automation.resources import settings_of_a_run
 from orchestration.settings import Settings, load_settings
 
 
@@ -35,7 +36,7 @@ def build_definitions(settings: Settings | None = None, **overrides: Any) -> dg.
         assets=[catalog_tables, extract, models, *analyses, report, build_release_asset([*upstream, *report.keys])],
         asset_checks=[raw_gate, mart_gate],
         jobs=[pipeline],
-        resources={"settings": settings},
+        resources={"settings": settings_of_a_run(settings)},
         loggers={"console": dg.colored_console_logger, STAGES: stages_logger},
         executor=dg.in_process_executor,
     )

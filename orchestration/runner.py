@@ -5,17 +5,15 @@ The command line calls this; the Dagster UI launches the same job by itself.
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestration.quality import store
 from orchestration.quality.checks import GATES
 from orchestration.settings import PACKAGE_ROOT, Settings
-from orchestration.warehouse import WarehouseBusyError, connect
+from orchestration.warehouse import connect
+from orchestration.warehouse.lock import hold
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -46,33 +44,6 @@ class Outcome:
     materialized: list[str] = field(default_factory=list)
 
 
-@contextmanager
-def hold(settings: Settings) -> Iterator[None]:
-    """Let one run at a time work on a home, across processes.
-
-    Raises:
-        WarehouseBusyError: another run stayed; the text names its process.
-    """
-    from filelock import FileLock, Timeout
-
-    settings.home.mkdir(parents=True, exist_ok=True)
-    holder = settings.home / "run.pid"
-    lock = FileLock(settings.home / "run.lock", timeout=settings.busy_timeout_seconds)
-    try:
-        lock.acquire()
-    except Timeout:
-        who = holder.read_text("utf-8").strip() if holder.exists() else "unknown"
-        raise WarehouseBusyError(
-            f"{settings.home}: another run (process {who}) holds the warehouse: wait for it, or stop it"
-        ) from None
-    try:
-        holder.write_text(f"{os.getpid()}\n", "utf-8")
-        yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
-
-
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The home's Dagster instance: SQLite storage, telemetry off."""
     import dagster as dg
@@ -100,7 +71,7 @@ def run_pipeline(
 
     # Every step of one run sees one clock.
     settings = settings.stopped()
-    with hold(settings):
+    with hold(settings.home, settings.busy_timeout_seconds):
         definitions = defs or build_definitions(settings)
         config = {
             "ops": {"extract": {"config": extract or {}}, "dbt": {"config": {"as_of": as_of} if as_of else {}}},

@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from orchestration.quality import store
+from orchestration.catalog import Catalog
+from orchestration.catalog.models import Terms
+from orchestration.catalog.tables import RAW_TABLES
+from orchestration.extract.doctor import Diagnosis
+from orchestration.quality import frames, store
 from orchestration.quality.checks import GATES
 from orchestration.warehouse import release
 
@@ -121,21 +126,88 @@ def releases_table(releases_dir: Path) -> RenderableType:
     return table
 
 
-def sources_table(con: duckdb.DuckDBPyConnection, now: datetime) -> RenderableType:
-    """Each series' newest figure and how old it is on the clock."""
-    table = _table("Series", "series", "newest", "known at (UTC)", "age days", "title")
+def public_table(manifest: dict[str, Any]) -> RenderableType:
+    """What a public copy holds and what stayed at home, with the source whose terms ask for it."""
+    table = _table("Public copy", "table", "rows", "left out")
+    for name in sorted(set(manifest["tables"]) | set(manifest["left_out"])):
+        kept, left = manifest["tables"].get(name), manifest["left_out"].get(name, {})
+        reasons = left.get("table") or "; ".join(
+            f"{what}: {', '.join(f'{each} ({why})' for each, why in members.items())}" for what, members in left.items()
+        )
+        table.add_row(
+            escape(name),
+            f"{kept['rows']:,}" if kept else "–",
+            escape(f"the table ({reasons})" if "table" in left else reasons),
+            style="" if kept else "dim",
+        )
+    return table
+
+
+def series_table(con: duckdb.DuckDBPyConnection, now: datetime) -> RenderableType:
+    """Each series' newest figure, when it became public, how old it is, and whether its release rule owes a newer one."""
+    table = _table("Series", "series", "newest", "known at (UTC)", "age days", "next due (UTC)", "state", "title")
+    known = _rows(con, "select series_id, max(known_at) from intermediate.int_observations group by 1")
+    titles = _rows(con, "select series_id, title from catalog.series")
+    with frames.observations(con, RAW_TABLES):
+        ages = frames.series_rows(con, now).to_dict("records")
+    for row in ages:
+        newest, due, late = row["newest"], row["due_at"], row["days_late"]
+        if pd.isna(newest):
+            state, style = "no data", "dim"
+        elif pd.isna(due):
+            state, style = "no release rule", "red"
+        else:
+            grace = row["freshness_grace_days"]
+            due -= pd.Timedelta(days=grace)
+            # Between the release instant and the end of its grace a figure is due; the gate calls it late after that.
+            state, style = ("due" if late > -grace else "on time"), ""
+            if late > 0:
+                state, style = f"{late:.1f} days late", "red" if row["is_required"] else "yellow"
+        public = known.get(row["series_id"])
+        table.add_row(
+            escape(row["series_id"]),
+            "–" if pd.isna(newest) else f"{newest:%Y-%m-%d}",
+            f"{public:%Y-%m-%d %H:%M}" if public else "–",
+            "" if pd.isna(newest) else str((now.date() - newest.date()).days),
+            "" if pd.isna(due) else f"{due:%Y-%m-%d %H:%M}",
+            state,
+            escape(titles[row["series_id"]]),
+            style=style,
+        )
+    return table
+
+
+def _rows(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+    """Pairs of a query as a mapping; empty while its table does not exist yet."""
     try:
-        rows = con.execute(
-            """
-            select s.series_id, max(o.period_date), max(o.known_at), s.title
-            from catalog.series as s left join intermediate.int_observations as o using (series_id)
-            where not s.is_retired group by all order by 1
-            """
-        ).fetchall()
+        return dict(con.execute(sql).fetchall())
     except duckdb.CatalogException:
-        return "[bold]Series[/bold]: the marts were not built yet"
-    for series, period, known, title in rows:
-        age = f"{(now.date() - period).days}" if period else ""
-        when = known.strftime("%Y-%m-%d %H:%M") if known else "never"
-        table.add_row(escape(series), str(period or "–"), when, age, escape(title), style="" if period else "dim")
+        return {}
+
+
+def doctor_table(found: Sequence[Diagnosis]) -> RenderableType:
+    """One line per source: key, state, newest day, and what to do."""
+    styles = {"ok": "green", "not asked": "dim"}
+    table = _table("Sources", "source", "state", "key", "newest", "detail")
+    for each in found:
+        style = styles.get(each.state, "red" if each.is_required else "yellow")
+        table.add_row(each.provider, each.state, each.key, str(each.newest or "–"), escape(each.detail), style=style)
+    return table
+
+
+def terms_table(catalog: Catalog) -> RenderableType:
+    """The terms register: one line per source, and one for each series whose owner has terms of its own."""
+    table = _table("Terms", "source", "redistribution", "licence", "attribution", "read", "url")
+
+    def add(name: str, terms: Terms) -> None:
+        read = "yes" if terms.is_verified else "no"
+        style = {"allowed": "green", "forbidden": "red"}.get(terms.redistribution, "yellow")
+        cells = (terms.licence, terms.attribution, read, terms.url)
+        table.add_row(escape(name), f"[{style}]{terms.redistribution}[/{style}]", *(escape(cell) for cell in cells))
+
+    for name, provider in catalog.providers.items():
+        add(name, provider.terms)
+        for series in provider.series:
+            if series.terms != provider.terms:
+                add(series.series_id, series.terms)
     return table

@@ -30,6 +30,7 @@ from orchestration.catalog.models import (
 
 DIRECTORY = Path(__file__).resolve().parent
 ASSETS_FILE = "assets.yml"
+ORIGINS_FILE = "origins.yml"
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -54,7 +55,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 def load_catalog(directory: Path | None = None) -> Catalog:
     """Read and check every YAML of `directory` (default: the one this package carries)."""
     directory = directory or DIRECTORY
-    paths = sorted(directory.glob("*.yml"))
+    paths = sorted(path for path in directory.glob("*.yml") if path.name != ORIGINS_FILE)
     if not paths:
         raise CatalogError(f"{directory}: no .yml file; point to the directory that holds the catalog")
     providers: dict[str, Provider] = {}
@@ -62,7 +63,7 @@ def load_catalog(directory: Path | None = None) -> Catalog:
     retired_assets: tuple[Retired, ...] = ()
     for path in paths:
         where = f"catalog/{path.name}"
-        document = _read(path, where)
+        document = read_document(path, where)
         if path.name == ASSETS_FILE:
             assets, retired_assets = _assets(document, where)
             continue
@@ -77,7 +78,8 @@ def load_catalog(directory: Path | None = None) -> Catalog:
     return catalog
 
 
-def _read(path: Path, where: str) -> dict[str, Any]:
+def read_document(path: Path, where: str) -> dict[str, Any]:
+    """The mapping in a YAML file."""
     try:
         document = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 (a safe loader)
     except CatalogError as error:
@@ -95,10 +97,10 @@ def _provider(document: dict[str, Any], where: str) -> Provider:
     top = dict(document)
     name = str(top.get("provider", Path(where).stem))
     look_back = top.get("look_back_days", 14)
-    terms = _build(Terms, top.pop("terms", None), where, "terms")
+    terms = build_entry(Terms, top.pop("terms", None), where, "terms")
     rate_limit = _optional(RateLimit, top.pop("rate_limit", None), where, "rate_limit")
     with_key = _optional(RateLimit, top.pop("rate_limit_with_key", None), where, "rate_limit_with_key")
-    key = _build(KeyPolicy, top.pop("key", {}), where, "key")
+    key = build_entry(KeyPolicy, top.pop("key", {}), where, "key")
     datasets = _each(top, "datasets", where, "name", lambda raw: {"look_back_days": look_back} | raw, Dataset)
     releases = _each(top, "releases", where, "id", lambda raw: raw | {"id": f"{name}.{raw.get('id')}"}, ReleaseRule)
     rules = {rule.id: rule for rule in releases}
@@ -123,7 +125,7 @@ def _provider(document: dict[str, Any], where: str) -> Provider:
         "exceptions": exceptions,
         "retired": retired,
     }
-    provider = _build(Provider, top | fields, where, "")
+    provider = build_entry(Provider, top | fields, where, "")
     _unique(provider.slugs, where, "slugs")
     return provider
 
@@ -167,13 +169,13 @@ def _series(
         known = ", ".join(sorted(rule_id.removeprefix(f"{name}.") for rule_id in rules)) or "none"
         raise CatalogError(f"{where}: {entry}: field release: no rule {release!r} under releases; known: {known}")
     own_terms = values.pop("terms", None)
-    values["terms"] = _build(Terms, own_terms, where, f"{entry}: terms") if own_terms else terms
+    values["terms"] = build_entry(Terms, own_terms, where, f"{entry}: terms") if own_terms else terms
     for frequency, (look_back, carry, grace) in FREQUENCY_DEFAULTS.items():
         if frequency == values.get("frequency"):
             defaults = {"look_back_days": look_back, "carry_days": carry, "freshness_grace_days": grace}
             values = defaults | values
     values = {"dataset": datasets[0].name if len(datasets) == 1 else None} | values
-    series = _build(Series, values | {"provider": name, "release": rule}, where, entry)
+    series = build_entry(Series, values | {"provider": name, "release": rule}, where, entry)
     if series.dataset not in {dataset.name for dataset in datasets}:
         raise CatalogError(f"{where}: {entry}: field dataset: {series.dataset!r} is not among datasets; add it there")
     return series
@@ -208,7 +210,7 @@ def _each(
     entries = _entries(top.pop(field, []), where, field, key)
     if unique:
         _unique((raw[key] for raw in entries), where, field)
-    return tuple(_build(model, prepare(raw), where, f"{field} {raw[key]}") for raw in entries)
+    return tuple(build_entry(model, prepare(raw), where, f"{field} {raw[key]}") for raw in entries)
 
 
 def _entries(raw: Any, where: str, field: str, key: str) -> list[dict[str, Any]]:
@@ -221,10 +223,11 @@ def _entries(raw: Any, where: str, field: str, key: str) -> list[dict[str, Any]]
 
 
 def _optional(model: type[Model], raw: Any, where: str, entry: str) -> Model | None:
-    return None if raw is None else _build(model, raw, where, entry)
+    return None if raw is None else build_entry(model, raw, where, entry)
 
 
-def _build(model: type[Model], raw: Any, where: str, entry: str) -> Model:
+def build_entry(model: type[Model], raw: Any, where: str, entry: str) -> Model:
+    """`raw` as the model; an error names file, entry and field."""
     prefix = f"{where}: {entry}" if entry else where
     if not isinstance(raw, dict):
         raise CatalogError(f"{prefix}: is missing; add a mapping with {', '.join(model.model_fields)}")

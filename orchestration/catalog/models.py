@@ -77,11 +77,13 @@ Text = Annotated[str, Field(min_length=1)]
 Days = Annotated[int, Field(ge=0)]
 
 
-class _Entry(BaseModel):
+class Entry(BaseModel):
+    """A part of a catalog file: frozen, and nothing unknown in it."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
-class Terms(_Entry):
+class Terms(Entry):
     """What the owner allows. `is_verified` is false where the wording was not read at its source."""
 
     licence: Text
@@ -92,7 +94,7 @@ class Terms(_Entry):
     notes: str = ""
 
 
-class RateLimit(_Entry):
+class RateLimit(Entry):
     """At most `requests` per `per_seconds`; `robots` repeats what the host asks of crawlers."""
 
     requests: Annotated[int, Field(ge=1)]
@@ -100,7 +102,7 @@ class RateLimit(_Entry):
     robots: str = ""
 
 
-class KeyPolicy(_Entry):
+class KeyPolicy(Entry):
     """Whether the provider wants a key, and the variable that holds it."""
 
     policy: Literal["none", "optional", "required"] = "none"
@@ -113,7 +115,7 @@ class KeyPolicy(_Entry):
         return self
 
 
-class ReleaseRule(_Entry):
+class ReleaseRule(Entry):
     """When the value of a period becomes public.
 
     days: `days` calendar days after the period, moved forward to a federal business day when `roll` is set.
@@ -157,7 +159,7 @@ class ReleaseRule(_Entry):
         return self
 
 
-class ReleaseException(_Entry):
+class ReleaseException(Entry):
     """A period whose release left the rule (a shutdown, a cancelled month)."""
 
     key: Text
@@ -166,7 +168,7 @@ class ReleaseException(_Entry):
     reason: Text
 
 
-class Retired(_Entry):
+class Retired(Entry):
     """An id that was once active: it keeps its meaning in old data and may not be reused."""
 
     id: Text
@@ -174,7 +176,7 @@ class Retired(_Entry):
     reason: Text
 
 
-class Series(_Entry):
+class Series(Entry):
     """One time series: how it is asked for, what its numbers mean, and when they can be trusted."""
 
     provider: Text
@@ -215,7 +217,7 @@ class Series(_Entry):
         return self
 
 
-class Dataset(_Entry):
+class Dataset(Entry):
     """One raw table of a provider, and how much disorder in it is tolerated."""
 
     name: Text
@@ -226,7 +228,7 @@ class Dataset(_Entry):
     quarantine_limit_pct: Annotated[float, Field(ge=0, le=100)] = 1.0
 
 
-class Provider(_Entry):
+class Provider(Entry):
     """One source: where it is, what it allows, what is asked of it."""
 
     provider: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")]
@@ -260,7 +262,7 @@ class Provider(_Entry):
         return any(dataset.required for dataset in self.datasets) or any(series.required for series in self.series)
 
 
-class Asset(_Entry):
+class Asset(Entry):
     """One token. `asset_id` is ours and stable; a symbol is a label that two tokens may share.
 
     stablecoin: pegged to or redeemable in a fiat currency, yield-bearing dollar tokens included.
@@ -277,7 +279,7 @@ class Asset(_Entry):
     notes: str = ""
 
 
-class Catalog(_Entry):
+class Catalog(Entry):
     """Everything the warehouse knows about its sources, with the tables it becomes there."""
 
     providers: dict[str, Provider]
@@ -313,18 +315,6 @@ class Catalog(_Entry):
     def releases(self) -> tuple[ReleaseRule, ...]:
         """Every release rule."""
         return tuple(rule for provider in self.providers.values() for rule in provider.releases)
-
-    def exceptions_of(self, series_id: str) -> dict[date, datetime]:
-        """Period to instant for the releases of one series that left its rule."""
-        provider, key = series_id.split(".", 1)
-        return {e.period: e.known_at for e in self.provider(provider).exceptions if e.key == key}
-
-    def newest_due_period(self, series_id: str, now: datetime, *, sessions: pd.DataFrame | None = None) -> date:
-        """The newest period that must be here by `now`: rule, exceptions and grace of the series applied."""
-        from orchestration.catalog.release import newest_due_period
-
-        exceptions = self.exceptions_of(series_id)
-        return newest_due_period(self.find(series_id), now, exceptions=exceptions, sessions=sessions)
 
     def known_ids(self) -> list[str]:
         """Every active id: series, datasets, unlock schedules, release rules and assets, sorted."""

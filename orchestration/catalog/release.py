@@ -1,21 +1,17 @@
-"""When a period becomes public: release rules as instants, and the newest period that must be there by now.
+"""When a period becomes public: release rules as instants.
 
 The rules themselves are data in the provider YAMLs; trading sessions are `sessions.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from orchestration.catalog.models import (
-    CalendarName,
-    CatalogError,
     ReleaseRule,
-    Series,
-    SessionCalendar,
     Weekday,
 )
 from orchestration.catalog.sessions import sessions_frame
@@ -27,15 +23,6 @@ if TYPE_CHECKING:
     Days: TypeAlias = np.ndarray[Any, np.dtype[np.datetime64]]
 
 _WEEKDAYS: tuple[str, ...] = get_args(Weekday)
-_SESSIONS_OF: dict[CalendarName, SessionCalendar] = {
-    "nyse": "XNYS",
-    "xkrx": "XKRX",
-    "xshg": "XSHG",
-    "xtks": "XTKS",
-}
-
-# How far back freshness looks for a period: two late months and the longest grace fit well inside.
-_LOOK_BACK = timedelta(days=400)
 
 
 def federal_holidays(start: date, end: date) -> Days:
@@ -127,36 +114,6 @@ def release_instants(rule: ReleaseRule, periods: Days, sessions: pd.DataFrame | 
     return instants.where(exact.isna(), exact).as_unit("us")
 
 
-def newest_due_period(
-    series: Series,
-    now: datetime,
-    *,
-    grace_days: int | None = None,
-    exceptions: Mapping[date, datetime] | None = None,
-    sessions: pd.DataFrame | None = None,
-) -> date:
-    """The newest period of the series that must be public by `now`, its grace (or `grace_days`) granted.
-
-    A source whose newest value is older than this is stale. `grace_days=0` asks for what is due this minute.
-    """
-    import numpy as np
-    import pandas as pd
-
-    if now.tzinfo is None:
-        raise ValueError("now must carry its zone")
-    grace = series.freshness_grace_days if grace_days is None else grace_days
-    last = now.date() + timedelta(days=1)
-    periods = _periods(series, last - _LOOK_BACK, last, sessions)
-    instants = release_instants(series.release, periods, sessions)
-    for period, known_at in (exceptions or {}).items():
-        hit = periods == np.datetime64(period, "D")
-        instants = instants.where(~hit, pd.Timestamp(known_at).tz_convert("UTC"))
-    public = periods[instants <= pd.Timestamp(now).tz_convert("UTC") - pd.Timedelta(days=grace)]
-    if not len(public):
-        raise CatalogError(f"series {series.series_id}: no period was due in the 400 days before {now}: check release")
-    return _as_date(public.max())
-
-
 def _due_days(rule: ReleaseRule, periods: Days) -> Days:
     """The local day on which each period is published."""
     import numpy as np
@@ -181,36 +138,6 @@ def _due_days(rule: ReleaseRule, periods: Days) -> Days:
     if rule.roll:
         due = np.busday_offset(due, 0, roll="forward", holidays=holidays)
     return due
-
-
-def _periods(series: Series, start: date, end: date, sessions: pd.DataFrame | None) -> Days:
-    """The days on which the series has a period, by its frequency and calendar."""
-    import numpy as np
-
-    days: Days = np.arange(np.datetime64(start, "D"), np.datetime64(end, "D") + 1)
-    if series.frequency == "daily_7d":
-        return days
-    if series.frequency == "monthly":
-        wanted = days == days.astype("datetime64[M]").astype("datetime64[D]")
-    elif series.frequency == "weekly":
-        wanted = (days.astype("int64") + 3) % 7 == _WEEKDAYS.index(series.weekday or "wednesday")
-    elif series.calendar == "utc":
-        return days
-    elif series.calendar == "us_federal":
-        wanted = np.is_busday(days, holidays=federal_holidays(start, end))
-    elif series.calendar == "fx":
-        # Currencies trade on every weekday but New Year and Christmas.
-        years = range(start.year, end.year + 1)
-        closed = [np.datetime64(f"{year}-{day}") for year in years for day in ("01-01", "12-25")]
-        wanted = np.is_busday(days, holidays=closed)
-    else:
-        calendar = _SESSIONS_OF[series.calendar]
-        if sessions is None:
-            sessions = sessions_frame(start, end, [calendar])
-        own = sessions.loc[sessions["calendar"] == calendar, "session_date"]
-        wanted = np.isin(days, own.to_numpy().astype("datetime64[D]"))
-    chosen: Days = days[wanted]
-    return chosen
 
 
 def _as_date(day: np.datetime64) -> date:

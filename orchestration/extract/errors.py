@@ -12,7 +12,10 @@ class ExtractError(Exception):
         problem: what happened.
         remedy: what a person can do about it.
         whole_provider: True when every other request to this provider would fail alike (a refused key).
+        status: HTTP status of the answer, None when there was none or its body is what is wrong.
     """
+
+    status: int | None = None
 
     def __init__(
         self, provider: str, request: str, problem: str, remedy: str = "", *, whole_provider: bool = False

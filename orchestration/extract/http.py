@@ -207,10 +207,12 @@ class Client:
         if status in RETRIED_STATUS:
             remedy, whole = known or ("the provider is busy: try again later", False)
             error = TransientError(request.provider, request.label, problem, remedy, whole_provider=whole)
-            error.retry_after = _retry_after(exchange)
+            error.retry_after, error.status = _retry_after(exchange), status
             raise error
         remedy, whole = known or (f"see {self._provider.homepage}", False)
-        raise PermanentError(request.provider, request.label, problem, remedy, whole_provider=whole)
+        refused = PermanentError(request.provider, request.label, problem, remedy, whole_provider=whole)
+        refused.status = status
+        raise refused
 
 
 def _retry_after(exchange: Exchange) -> float | None:

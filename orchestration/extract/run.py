@@ -76,7 +76,7 @@ class Harvest:
         return [error for error, required in self.failures if required]
 
 
-class _Basket:
+class Basket:
     """Collects the tables of one provider's answers."""
 
     def __init__(self, provider: str) -> None:
@@ -103,6 +103,7 @@ class _Basket:
         return count, tables
 
     def add(self, exchange: Exchange, tables: Mapping[str, tuple[pa.Table, set[str]]]) -> None:
+        """Keep the tables of a good answer."""
         self._bodies[exchange.sha256] = exchange.request
         for name, (table, unknown) in tables.items():
             self._parts[name].append(table)
@@ -112,6 +113,7 @@ class _Basket:
         self.harvest.fetched.append(exchange.fetched_at)
 
     def finish(self) -> Harvest:
+        """What has come together, empty tables included."""
         self.harvest.tables = {
             name: pa.concat_tables(parts) if parts else empty_arrow(RAW_TABLES[name])
             for name, parts in self._parts.items()
@@ -191,7 +193,7 @@ def harvest_live(
 
     for name, reason in reasons.items():
         if reason:
-            basket = _Basket(name)
+            basket = Basket(name)
             basket.harvest.skipped = reason
             yield basket.finish()
     active = [name for name, reason in reasons.items() if reason is None]
@@ -203,7 +205,7 @@ def harvest_archive(archive: Archive, progress: Progress) -> Iterator[Harvest]:
     found = {path.name for path in archive.root.iterdir() if path.is_dir()} if archive.root.is_dir() else set()
 
     def work(name: str) -> Harvest:
-        basket = _Basket(name)
+        basket = Basket(name)
         exchanges = list(archive.read(frozenset({name})))
         for done, exchange in enumerate(exchanges):
             progress.at(name, done, len(exchanges), exchange.request.label)
@@ -217,7 +219,7 @@ def harvest_archive(archive: Archive, progress: Progress) -> Iterator[Harvest]:
 
     for name in MODULES:
         if name not in found:
-            basket = _Basket(name)
+            basket = Basket(name)
             basket.harvest.skipped = "not in this archive"
             yield basket.finish()
     yield from _in_parallel(work, [name for name in MODULES if name in found])
@@ -233,7 +235,7 @@ def _in_parallel(work: Callable[[str], Harvest], names: list[str]) -> Iterator[H
 
 
 def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest:
-    module, basket = MODULES[name], _Basket(name)
+    module, basket = MODULES[name], Basket(name)
     client = Client(
         plan.settings,
         plan.provider,
@@ -272,7 +274,7 @@ def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest
     return basket.finish()
 
 
-def _take(client: Client, basket: _Basket, request: Request, asked: list[Request]) -> Request | None:
+def _take(client: Client, basket: Basket, request: Request, asked: list[Request]) -> Request | None:
     """One good answer into the basket; returns the page after it. An answer whose next page cannot be read is a bad one."""
     judged: list[tuple[dict[str, tuple[pa.Table, set[str]]], Request | None]] = []
 
@@ -286,7 +288,7 @@ def _take(client: Client, basket: _Basket, request: Request, asked: list[Request
 
 
 def _files(name: str, plan: Plan, archive: Archive) -> Harvest:
-    basket = _Basket(name)
+    basket = Basket(name)
     found = list(MODULES[name].files(plan))
     for left, (request, path) in zip(reversed(range(len(found))), found, strict=True):
         try:

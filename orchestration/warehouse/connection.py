@@ -78,6 +78,16 @@ def connect(
         con.close()
 
 
+@contextmanager
+def connect_to_copy_from(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in UTC that reads `path` and may write other files: a read-only one may not."""
+    with duckdb.connect(config=dict(CONFIG)) as con:
+        con.execute("set TimeZone = 'UTC'")
+        con.execute(f"""attach '{str(path).replace("'", "''")}' as original (read_only)""")
+        con.execute("use original")
+        yield con
+
+
 def _open(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(str(path), read_only=read_only, config=dict(CONFIG))

@@ -17,6 +17,9 @@ from typing import Any
 
 import duckdb
 
+from orchestration.catalog.origins import Origin, Permission, RowsBy
+from orchestration.warehouse.connection import connect_to_copy_from
+
 SCHEMAS = ("marts", "analytics")
 
 STORAGE_VERSION = "v1.2.0"
@@ -48,17 +51,91 @@ def publish(
 
     Returns the release folder. `current` is untouched when anything fails.
     """
-    releases_dir.mkdir(parents=True, exist_ok=True)
     target = releases_dir / name
+    _write(con, target, {table: f"select * from {_quoted(table)}" for table in _tables(con)}, facts, report)
+    _point(releases_dir, target)
+    prune(releases_dir, keep)
+    return target
+
+
+def export_public(release: Path, target: Path, permission: Permission, origins: Mapping[str, Origin]) -> Path:
+    """Copy of a release without what the owners of the data do not let pass; its manifest says what was left out and why.
+
+    Args:
+        release: folder of a release.
+        target: new folder of the copy.
+        permission: which sources may be passed on.
+        origins: what each table is made of; a table, column or row that is not registered stays at home.
+
+    Raises:
+        ReleaseError: `target` exists.
+    """
+    manifest = read_manifest(release)
+    selects, left_out = {}, {}
+    with connect_to_copy_from(release / "tidegauge.duckdb") as con:
+        for table in _tables(con):
+            select, reasons = _allowed(con, table, origins.get(table), permission)
+            if select:
+                selects[table] = select
+            if reasons:
+                left_out[table] = reasons
+        kept = {name: value for name, value in manifest.items() if name not in ("tables", "terms", "release", "files")}
+        facts = {
+            **kept,
+            "public_copy_of": manifest["release"],
+            "left_out": left_out,
+            "attributions": permission.attributions,
+        }
+        _write(con, target, selects, facts)
+    return target
+
+
+def _allowed(
+    con: duckdb.DuckDBPyConnection, table: str, origin: Origin | None, permission: Permission
+) -> tuple[str | None, dict[str, Any]]:
+    """What of a table may be passed on, as a query, and what may not, with the source that forbids it."""
+    if origin is None:
+        return None, {"table": "origin not registered"}
+    where, reasons = "", {}
+    if isinstance(origin.rows, RowsBy):
+        values, forbidden = permission.values(origin.rows)
+        if not values:
+            return None, {"table": "; ".join(sorted(set(forbidden.values())))}
+        listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+        where = f' where "{origin.rows.by}" in ({listed})'
+        if forbidden:
+            reasons[f"rows by {origin.rows.by}"] = forbidden
+    elif withheld := permission.withheld(origin.rows):
+        return None, {"table": ", ".join(withheld)}
+    columns = [name for name, *_ in con.execute(f"describe {_quoted(table)}").fetchall()]
+    kept, dropped = permission.columns(origin, columns)
+    if dropped:
+        reasons["columns"] = dropped
+    return f"select {', '.join(_quoted(name) for name in kept)} from {_quoted(table)}{where}", reasons
+
+
+def _write(
+    con: duckdb.DuckDBPyConnection,
+    target: Path,
+    selects: Mapping[str, str],
+    facts: Mapping[str, Any],
+    report: Path | None = None,
+) -> None:
+    """A folder with these tables, the report's files and a manifest, whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         raise ReleaseError(f"{target}: a release of this name exists: releases are never overwritten")
-    staging = Path(tempfile.mkdtemp(dir=releases_dir, prefix=".unfinished-"))
+    if not selects:
+        raise ReleaseError("nothing to release: the warehouse has no marts")
+    staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=".unfinished-"))
     try:
-        tables = _copy(con, staging)
-        if not tables:
-            raise ReleaseError("nothing to release: the warehouse has no marts")
-        files = _copy_files(report, staging) if report else {}
-        manifest = {**facts, "release": name, "storage_version": STORAGE_VERSION, "tables": tables, "files": files}
+        manifest = {
+            **facts,
+            "release": target.name,
+            "storage_version": STORAGE_VERSION,
+            "tables": _copy(con, staging, selects),
+            "files": _copy_files(report, staging) if report else {},
+        }
         (staging / "manifest.json").write_text(
             json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n", "utf-8"
         )
@@ -69,9 +146,6 @@ def publish(
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    _point(releases_dir, target)
-    _prune(releases_dir, keep, target)
-    return target
 
 
 def current(releases_dir: Path) -> Path:
@@ -121,30 +195,38 @@ def names(releases_dir: Path) -> Sequence[str]:
     return [p.name for p in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name))]
 
 
-def _copy(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, dict[str, Any]]:
+def _tables(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Every table of the released schemas, as `schema.name`."""
+    rows = con.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database() "
+        "and schema_name in (select unnest(?)) order by 1",
+        [list(SCHEMAS)],
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _quoted(name: str) -> str:
+    return ".".join(f'"{part}"' for part in name.split(".", 1))
+
+
+def _copy(con: duckdb.DuckDBPyConnection, folder: Path, selects: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     (folder / "parquet").mkdir()
     con.execute(f"attach '{_sql(folder / 'tidegauge.duckdb')}' as released (storage_version '{STORAGE_VERSION}')")
     tables: dict[str, dict[str, Any]] = {}
     try:
-        listed = con.execute(
-            "select schema_name, table_name from duckdb_tables() where database_name = current_database() "
-            "and schema_name in (select unnest(?)) order by all",
-            [list(SCHEMAS)],
-        ).fetchall()
-        for schema, table in listed:
-            source = f'"{schema}"."{table}"'
+        for name, select in selects.items():
+            schema, table = name.split(".", 1)
+            copied = f"released.{_quoted(name)}"
             con.execute(f'create schema if not exists released."{schema}"')
-            con.execute(f"create table released.{source} as select * from {source} order by all")
+            con.execute(f"create table {copied} as {select} order by all")
             _comments(con, schema, table)
             parquet = folder / "parquet" / f"{table}.parquet"
-            con.execute(
-                f"copy (select * from released.{source}) to '{_sql(parquet)}' (format parquet, compression zstd)"
-            )
+            con.execute(f"copy (select * from {copied}) to '{_sql(parquet)}' (format parquet, compression zstd)")
             # A sum, because in an exclusive or two equal rows cancel out.
             rows, digest = con.execute(
-                f"select count(*), coalesce(sum(hash(t)), 0) % (1::hugeint << 64) from released.{source} as t"
+                f"select count(*), coalesce(sum(hash(t)), 0) % (1::hugeint << 64) from {copied} as t"
             ).fetchone() or (0, 0)
-            tables[f"{schema}.{table}"] = {
+            tables[name] = {
                 "rows": rows,
                 "content_hash": f"{digest:016x}",
                 "parquet_sha256": hashlib.sha256(parquet.read_bytes()).hexdigest(),
@@ -164,8 +246,10 @@ def _copy_files(source: Path, folder: Path) -> dict[str, str]:
 def _comments(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> None:
     """Carry descriptions over: a BI tool shows them beside the columns."""
     rows = con.execute(
-        "select column_name, comment from duckdb_columns() where database_name = current_database() "
-        "and schema_name = ? and table_name = ? and comment is not null",
+        "select column_name, comment from duckdb_columns() as home where database_name = current_database() "
+        "and schema_name = ? and table_name = ? and comment is not null and exists (select 1 from duckdb_columns() as copy "
+        "where copy.database_name = 'released' and (copy.schema_name, copy.table_name, copy.column_name) = "
+        "(home.schema_name, home.table_name, home.column_name))",
         [schema, table],
     ).fetchall()
     for column, comment in rows:
@@ -183,13 +267,35 @@ def _point(releases_dir: Path, target: Path) -> None:
     _sync(releases_dir)
 
 
-def _prune(releases_dir: Path, keep: int, newest: Path) -> None:
-    # The newest is set apart by name: after a clock that stepped back, its time is not the latest.
-    others = [name for name in names(releases_dir) if name != newest.name]
-    for name in others[: max(0, len(others) - (keep - 1))]:
+def roll_back(releases_dir: Path, name: str | None = None) -> Path:
+    """Point `current` at `name`, or at the release before the current one; returns its folder.
+
+    Raises:
+        ReleaseError: there is no such release; the text lists those that are.
+    """
+    now, found = current(releases_dir).name, names(releases_dir)
+    if name is None:
+        older = found[: found.index(now)]
+        if not older:
+            raise ReleaseError(f"{now} is the oldest release on disk: there is nothing to go back to")
+        name = older[-1]
+    if name not in found:
+        raise ReleaseError(f"no release {name!r}: choose from {', '.join(found)}")
+    _point(releases_dir, releases_dir / name)
+    return releases_dir / name
+
+
+def prune(releases_dir: Path, keep: int) -> list[str]:
+    """Delete all but the newest `keep` releases and what a killed run left; the current one stays. Returns what went."""
+    now = current(releases_dir).name
+    # The current one is set apart by name: after a rollback, or a clock that stepped back, its time is not the latest.
+    others = [name for name in names(releases_dir) if name != now]
+    gone = others[: max(0, len(others) - (keep - 1))]
+    for name in gone:
         shutil.rmtree(releases_dir / name, ignore_errors=True)
     for leftover in releases_dir.glob(".unfinished-*"):
         shutil.rmtree(leftover, ignore_errors=True)
+    return gone
 
 
 def _sync(path: Path) -> None:

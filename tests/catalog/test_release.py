@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,6 @@ import pytest
 from orchestration.catalog import Catalog, ReleaseRule, load_catalog
 from orchestration.catalog.release import (
     federal_holidays,
-    newest_due_period,
     release_calendar_frame,
     release_instants,
 )
@@ -114,54 +113,3 @@ def test_session_rule_uses_given_sessions_and_falls_back_to_local_time(catalog: 
     frame = release_calendar_frame([rule], date(2025, 11, 27), date(2025, 11, 29), sessions)
     # Thursday is Thanksgiving and Saturday no session: regular closing time; Friday is a half day.
     assert [f"{t:%d %H:%M}" for t in frame["known_at"]] == ["27 21:00", "28 18:00", "29 21:00"]
-
-
-NOW = datetime(2025, 11, 12, 22, tzinfo=UTC)
-DUE = [
-    ("fred.WALCL", "2025-11-05"),
-    ("fiscaldata.TGA_CLOSE", "2025-11-10"),
-    ("fred.RRPONTSYD", "2025-11-12"),
-    ("fred.EFFR", "2025-11-10"),
-    ("fred.DFF", "2025-11-11"),
-    ("fred.DTWEXBGS", "2025-11-07"),
-    ("fred.M2SL", "2025-09-01"),
-    ("fred.VIXCLS", "2025-11-11"),
-    ("coinmetrics.btc.cap", "2025-11-11"),
-    ("yahoo.^GSPC", "2025-11-12"),
-    ("yahoo.JPY=X", "2025-11-11"),
-]
-
-
-@pytest.mark.parametrize(("series_id", "expected"), DUE)
-def test_newest_due_period(catalog: Catalog, series_id: str, expected: str) -> None:
-    assert str(newest_due_period(catalog.find(series_id), NOW, grace_days=0)) == expected
-
-
-@pytest.mark.parametrize(("minute", "expected"), [(29, "2025-10-22"), (30, "2025-10-29"), (31, "2025-10-29")])
-def test_h41_turns_due_at_its_minute(catalog: Catalog, minute: int, expected: str) -> None:
-    now = datetime(2025, 10, 30, 20, minute, tzinfo=UTC)
-    assert str(newest_due_period(catalog.find("fred.WALCL"), now, grace_days=0)) == expected
-
-
-def test_grace_is_granted(catalog: Catalog) -> None:
-    assert str(catalog.newest_due_period("fiscaldata.TGA_CLOSE", NOW)) == "2025-11-06"
-
-
-def test_shutdown_delays_are_not_staleness(catalog: Catalog) -> None:
-    cpi = catalog.find("fred.CPIAUCSL")
-    exceptions = catalog.exceptions_of(cpi.series_id)
-    assert str(newest_due_period(cpi, NOW + timedelta(days=10), grace_days=0)) == "2025-10-01"
-    assert str(newest_due_period(cpi, NOW + timedelta(days=10), grace_days=0, exceptions=exceptions)) == "2025-09-01"
-    december = datetime(2025, 12, 18, 13, 30, tzinfo=UTC)
-    assert str(newest_due_period(cpi, december, grace_days=0, exceptions=exceptions)) == "2025-11-01"
-
-
-def test_closed_exchange_owes_nothing(catalog: Catalog) -> None:
-    # Golden Week: Shanghai was shut from 1 to 8 October 2025.
-    now = datetime(2025, 10, 8, 22, tzinfo=UTC)
-    assert str(newest_due_period(catalog.find("yahoo.000300.SS"), now, grace_days=0)) == "2025-09-30"
-
-
-def test_naive_clock_is_refused(catalog: Catalog) -> None:
-    with pytest.raises(ValueError, match="zone"):
-        newest_due_period(catalog.find("fred.WALCL"), datetime(2025, 11, 12))

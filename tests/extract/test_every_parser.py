@@ -11,7 +11,7 @@ import pytest
 from orchestration.catalog.tables import RAW_TABLES, tables_of
 from orchestration.extract.base import empty_arrow, to_arrow
 from orchestration.extract.errors import PayloadError
-from orchestration.extract.run import MODULES, _Basket
+from orchestration.extract.run import MODULES, Basket
 from tests.extract.helpers import PAGE_OF_HTML, SAMPLES, Sample, dumps, exchange, parsed
 
 EVERY = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
@@ -22,7 +22,7 @@ CSV = {name: sample for name, sample in SAMPLES.items() if name not in JSON}
 def judged(sample: Sample, body: bytes):
     """What the run makes of a body in place of the good one."""
     given = exchange(sample.provider, body, params={"page[number]": "1"}, **sample.context)
-    return _Basket(sample.provider).judge(given)
+    return Basket(sample.provider).judge(given)
 
 
 def count(sample: Sample, body: bytes) -> int | None:

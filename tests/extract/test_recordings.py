@@ -9,7 +9,7 @@ import pytest
 from orchestration.extract import coingecko, coinmetrics, fred, llama, yahoo
 from orchestration.extract.errors import PayloadError
 from orchestration.extract.http import error_text
-from orchestration.extract.run import MODULES, _Basket
+from orchestration.extract.run import MODULES, Basket
 from tests.extract.helpers import NOW, RECORDINGS, exchange
 
 CG, CM = "coingecko/cgruby_test_that_it_gets_market_data_for_a_coin", "coinmetrics/openapi_example"
@@ -41,7 +41,7 @@ GOOD = [
 @pytest.mark.parametrize(("provider", "path", "context", "expected"), GOOD, ids=[case[1] for case in GOOD])
 def test_a_real_answer_parses(provider: str, path: str, context: dict[str, str], expected: int | None):
     given = exchange(provider, body_of(path), at=datetime(2026, 10, 10, tzinfo=UTC), **context)
-    found, tables = _Basket(provider).judge(given)
+    found, tables = Basket(provider).judge(given)
     assert found > 0
     assert expected in (None, found)
     assert sum(table.num_rows for table, _ in tables.values()) == found
@@ -78,7 +78,7 @@ def test_a_real_treasury_day_balances():
 def test_the_official_daily_example_lacks_our_metrics_and_is_refused():
     path = CM + "_AssetMetrics_daily_metrics.json"
     with pytest.raises(PayloadError, match="no CapMrktCurUSD, SplyCur"):
-        _Basket("coinmetrics").judge(exchange("coinmetrics", body_of(path)))
+        Basket("coinmetrics").judge(exchange("coinmetrics", body_of(path)))
 
 
 ERRORS = [
@@ -134,4 +134,4 @@ NOT_ROWS = [
 def test_a_real_answer_to_another_question_is_refused(provider: str, path: str):
     given = exchange(provider, body_of(path), at=NOW, params={"page[number]": "1"}, series_id="X", slug="x", symbol="X")
     with pytest.raises(PayloadError):
-        _Basket(provider).judge(given)
+        Basket(provider).judge(given)

@@ -8,7 +8,8 @@ import pytest
 from filelock import FileLock
 
 from orchestration import cli
-from orchestration.runner import BUSY, USAGE
+from orchestration.runner import BUSY, SOURCE_FAILED, USAGE
+from tests.stub import Reply
 
 
 def command(
@@ -76,12 +77,47 @@ def test_query_prints_the_release_and_cannot_leave_it(monkeypatch, capsys, demo)
 
 
 @pytest.mark.slow
-def test_status_shows_releases_gates_and_ages(monkeypatch, capsys, demo):
+def test_status_shows_releases_gates_and_ages_against_the_release_rules(monkeypatch, capsys, demo):
     settings, _ = demo
-    code, out, _ = command(monkeypatch, capsys, "status", "--home", str(settings.home))
+    monkeypatch.setenv("COLUMNS", "220")
+
+    def line_of(series: str, now: str) -> str:
+        monkeypatch.setenv("TIDEGAUGE_NOW", now)
+        code, out, _ = command(monkeypatch, capsys, "status", "--home", str(settings.home))
+        assert code == 0
+        for expected in ("← current", "raw gate", "mart gate"):
+            assert expected in out
+        return next(line for line in out.splitlines() if f" {series} " in line)
+
+    # The H.4.1 of Wednesday 12 November is public on Thursday 16:30 New York, two days of grace later it is late.
+    assert "2025-11-05" in line_of("fred.WALCL", "2025-11-13T21:29Z")
+    assert "on time" in line_of("fred.WALCL", "2025-11-13T21:29Z")
+    assert " due " in line_of("fred.WALCL", "2025-11-13T21:31Z")
+    assert "days late" in line_of("fred.WALCL", "2025-11-20T21:31Z")
+
+
+def test_status_terms_needs_no_home(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "220")
+    code, out, _ = command(monkeypatch, capsys, "status", "--terms")
     assert code == 0
-    for expected in ("← current", "raw gate", "mart gate", "fred.WALCL", "2025-11-05"):
-        assert expected in out
+    lines = {line.split()[1]: line for line in out.splitlines() if line.startswith("│")}
+    assert "forbidden" in lines["yahoo"]
+    assert "Department of the Treasury" in lines["fiscaldata"]
+    assert "forbidden" in lines["fred.SP500"], "a series whose owner has terms of its own is listed by itself"
+
+
+def test_doctor_ends_with_3_when_a_source_is_down_and_shows_no_key(monkeypatch, capsys, stub):
+    monkeypatch.setenv("COLUMNS", "220")
+    key = "abcdefghijklmnopqrstuvwxyz012345"
+    monkeypatch.setenv("TIDEGAUGE_FRED_BASE_URL", stub.url)
+    monkeypatch.setenv("TIDEGAUGE_FRED_API_KEY", key)
+    stub.script(
+        Reply(b'{"error_code":400,"error_message":"Bad Request.  The value for api_key is not registered."}', 400)
+    )
+    code, out, err = command(monkeypatch, capsys, "doctor", "--only", "fred")
+    assert code == SOURCE_FAILED
+    assert "key refused" in out
+    assert key not in out + err
 
 
 def test_help_lists_the_exit_codes(monkeypatch, capsys):

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 
 import duckdb
 import pytest
+from filelock import FileLock
 
+from orchestration.automation.jobs import PIPELINE
+from orchestration.catalog import load_catalog
+from orchestration.catalog.origins import Permission, RowsBy, load_origins
 from orchestration.definitions import build_definitions
 from orchestration.warehouse import connect, release
 from tests.pipeline.conftest import replay
@@ -183,3 +188,33 @@ def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy, as_of, newes
         assert one(con, "select max(known_at) from analytics.liquidity_lead_lag")[0] <= instant
         newest = one(con, "select max(period_date) from intermediate.int_observations where series_id = 'fred.WDTGAL'")
     assert str(newest[0]) == newest_wednesday
+
+
+def test_every_released_table_column_and_source_has_a_registered_origin(con):
+    origins, permission = load_origins(), Permission(load_catalog())
+    released = {
+        f"{schema}.{name}"
+        for schema, name in con.execute("select schema_name, table_name from duckdb_tables()").fetchall()
+    }
+    assert released == set(origins)
+    for table, origin in origins.items():
+        columns = [name for name, *_ in con.execute(f"describe {table}").fetchall()]
+        _, left = permission.columns(origin, columns)
+        assert "origin not registered" not in left.values(), table
+        unmatched = [name for name in origin.columns if not any(fnmatchcase(column, name) for column in columns)]
+        assert not unmatched, table
+        if isinstance(origin.rows, RowsBy):
+            values = {value for (value,) in con.execute(f"select distinct {origin.rows.by} from {table}").fetchall()}
+            assert values <= set(origin.rows.values), table
+
+
+def test_a_run_that_the_command_did_not_start_respects_a_held_home_too(demo):
+    settings, _ = demo
+    impatient = settings.model_copy(update={"busy_timeout_seconds": 0.1})
+    job = build_definitions(impatient).resolve_job_def(PIPELINE)
+    with FileLock(settings.home / "run.lock", is_singleton=False):
+        result = job.execute_in_process(raise_on_error=False)
+    assert not result.success
+    assert not [event for event in result.all_events if event.is_step_start]
+    said = [str(event.event_specific_data) for event in result.all_events if event.is_failure]
+    assert any("another run" in text and "holds the warehouse" in text for text in said)

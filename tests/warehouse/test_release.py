@@ -16,6 +16,8 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from orchestration.catalog import CatalogError, load_catalog
+from orchestration.catalog.origins import Origin, Permission, RowsBy
 from orchestration.warehouse import connect, release
 from orchestration.warehouse.release import ReleaseError
 
@@ -357,3 +359,80 @@ def test_a_release_can_be_moved_and_still_read(con: duckdb.DuckDBPyConnection, r
     assert moved == tmp_path / "elsewhere" / "first"
     with connect(moved / "tidegauge.duckdb", read_only=True) as reader:
         assert reader.execute("select max(day) from marts.liquidity").fetchone() == (date(2026, 5, 15),)
+
+
+# ------------------------------------------------------------------ going back, making room, passing on
+
+
+def test_rolling_back_points_at_the_release_before_and_keeps_all(
+    con: duckdb.DuckDBPyConnection, releases: Path
+) -> None:
+    for name in ("first", "second", "third"):
+        publish(con, releases, name)
+    assert release.roll_back(releases).name == "second"
+    assert release.current(releases).name == "second"
+    assert release.roll_back(releases, "third").name == "third"
+    assert on_disk(releases) == {"first", "second", "third", "current"}
+    with pytest.raises(ReleaseError, match="no release 'fourth': choose from first, second, third"):
+        release.roll_back(releases, "fourth")
+    release.roll_back(releases, "first")
+    with pytest.raises(ReleaseError, match="oldest release"):
+        release.roll_back(releases)
+
+
+def test_pruning_never_takes_the_current_release(con: duckdb.DuckDBPyConnection, releases: Path) -> None:
+    for name in ("first", "second", "third"):
+        publish(con, releases, name)
+    release.roll_back(releases, "first")
+    assert release.prune(releases, 1) == ["second", "third"]
+    assert on_disk(releases) == {"first", "current"}
+
+
+ORIGINS = {
+    "marts.liquidity": Origin(
+        rows="own", columns={"n": "own", "d*": "own", "build": ("fred.WALCL",), "value_usd": ("fred.WALCL", "cboe.VIX")}
+    ),
+    "marts.unlocks": Origin(rows=RowsBy(by="n", values={"1": "own", "2": ("fiscaldata",), "3": ("yahoo",)})),
+}
+
+
+def test_a_public_copy_leaves_out_what_is_forbidden_or_not_registered(
+    con: duckdb.DuckDBPyConnection, releases: Path, tmp_path: Path
+) -> None:
+    con.execute("alter table marts.unlocks alter n type varchar")
+    original = publish(con, releases)
+    target = release.export_public(original, tmp_path / "it's public", Permission(load_catalog()), ORIGINS)
+    with connect(target / "tidegauge.duckdb", read_only=True) as copy:
+        assert [row[0] for row in copy.execute("describe marts.liquidity").fetchall()] == ["n", "build", "day"]
+        assert copy.execute("select n from marts.unlocks order by 1").fetchall() == [("1",), ("2",)]
+        assert copy.execute("select count(*) from duckdb_tables()").fetchone() == (2,)
+    assert pq.read_schema(target / "parquet" / "liquidity.parquet").names == ["n", "build", "day"]
+    manifest = release.read_manifest(target)
+    assert manifest["public_copy_of"] == "first"
+    assert manifest["left_out"] == {
+        "analytics.correlations": {"table": "origin not registered"},
+        "marts.liquidity": {
+            "columns": {
+                "value_usd": "cboe.VIX",
+                "note": "origin not registered",
+                "known_at": "origin not registered",
+            }
+        },
+        "marts.unlocks": {"rows by n": {"3": "yahoo"}},
+    }
+    assert any("Federal Reserve Bank of St. Louis" in text for text in manifest["attributions"])
+    assert release.current(releases).name == "first"
+    with pytest.raises(ReleaseError, match="never overwritten"):
+        release.export_public(original, target, Permission(load_catalog()), ORIGINS)
+
+
+def test_a_public_copy_of_nothing_allowed_is_refused(
+    con: duckdb.DuckDBPyConnection, releases: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ReleaseError, match="nothing"):
+        release.export_public(publish(con, releases), tmp_path / "public", Permission(load_catalog()), {})
+
+
+def test_an_origin_nobody_knows_is_an_error_not_a_permission() -> None:
+    with pytest.raises(CatalogError, match=r"fred\.NOPE is neither a provider nor a series"):
+        Permission(load_catalog()).withheld(("fred.NOPE",))

@@ -1,0 +1,19 @@
+"""What every step of a run is handed: settings with the run's clock, while the run alone holds the home."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration.settings import Settings
+from orchestration.warehouse.lock import hold
+
+
+def settings_of_a_run(settings: Settings) -> dg.ResourceDefinition:
+    """`settings` as a resource: it is made once per run, so its clock stops there and the lock lasts until the run ends."""
+
+    @dg.resource(description="Settings; every step of a run sees one clock, and no other run works on the home.")
+    def held(_: dg.InitResourceContext) -> Iterator[Settings]:
+        with hold(settings.home, settings.busy_timeout_seconds):
+            yield settings.stopped()
+
+    return held
