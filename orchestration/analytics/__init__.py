@@ -1,1 +1,1 @@
-"""Statistics on gated marts: plain functions on DataFrames. No Dagster, no SQL of meaning."""
+"""Statistics on gated marts: plain functions on DataFrames, and the claims ledger. No Dagster."""

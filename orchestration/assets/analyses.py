@@ -12,7 +12,7 @@ from orchestration.assets.report import picture_of
 from orchestration.quality import store
 from orchestration.settings import Settings
 from orchestration.warehouse import connect
-from orchestration.warehouse.analyses import CORRELATION_BREAKS, CORRELATIONS, LIQUIDITY_LEAD_LAG, replace_table
+from orchestration.warehouse.analyses import CLAIMS, CORRELATION_BREAKS, CORRELATIONS, LIQUIDITY_LEAD_LAG, replace_table
 
 
 @contextmanager
@@ -122,4 +122,24 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
             metadata["strongest_lag"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
         return dg.MaterializeResult(metadata=metadata)
 
-    return [correlations, correlation_breaks, liquidity_lead_lag]
+    analyses = [correlations, correlation_breaks, liquidity_lead_lag]
+
+    @dg.asset(
+        key=["analytics", "claims"],
+        deps=[*mart_keys, *(analysis.key for analysis in analyses)],
+        group_name="analytics",
+        kinds={"python", "duckdb"},
+        description="The claims ledger: a verdict per claim with its number, range, as-of and query.",
+    )
+    def claims(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
+        from orchestration.analytics.claims import judge, load_claims
+
+        with _gated(settings) as con:
+            frame = judge(con, load_claims())
+            rows = replace_table(con, "claims", CLAIMS, frame, build_id=store.mart_state(con))
+        table = frame[["claim_number", "claim_en", "verdict", "reason_en"]].to_markdown(index=False)
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": dg.MetadataValue.int(rows), "verdicts": dg.MetadataValue.md(table)}
+        )
+
+    return [*analyses, claims]

@@ -78,6 +78,25 @@ def load_catalog(directory: Path | None = None) -> Catalog:
     return catalog
 
 
+def load_entries(path: Path, where: str, field: str, key: str, model: type[Model]) -> tuple[Model, ...]:
+    """The entries of a YAML that holds nothing but one list, checked like the catalog's own.
+
+    Args:
+        path: the file.
+        where: how errors call it.
+        field: name of the list.
+        key: field that tells the entries apart.
+        model: what an entry must be.
+
+    Raises:
+        CatalogError: naming file, entry and field.
+    """
+    document = read_document(path, where)
+    if unknown := set(document) - {field}:
+        raise CatalogError(f"{where}: field {min(unknown)}: unknown; only {field} belongs here")
+    return _each(document, field, where, key, lambda raw: raw, model)
+
+
 def read_document(path: Path, where: str) -> dict[str, Any]:
     """The mapping in a YAML file."""
     try:

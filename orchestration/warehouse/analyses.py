@@ -91,6 +91,34 @@ LIQUIDITY_LEAD_LAG = {
     "known_at": ("timestamptz", "when the newest value used became public"),
 }
 
+CLAIMS = {
+    "claim_id": ("varchar", "key of the claim in analytics/claims.yml"),
+    "claim_number": ("integer", "number of the claim in the ledger"),
+    "claim_en": ("varchar", "the claim, paraphrased, in English"),
+    "claim_ja": ("varchar", "the claim, paraphrased, in Japanese"),
+    "supports_if_en": ("varchar", "what would support it, in English"),
+    "supports_if_ja": ("varchar", "what would support it, in Japanese"),
+    "verdict": (
+        "varchar",
+        "supported, contradicted, inconclusive or not testable with these data: what rule says about the row of query",
+    ),
+    "value": ("double", "the number that query computed, in unit; null when the data lack it"),
+    "value_low": (
+        "double",
+        "lower end of the range over defensible definitions, or of the 95 % band: reason says which",
+    ),
+    "value_high": ("double", "upper end of the same range"),
+    "unit": ("varchar", "unit of value, value_low, value_high and article_value"),
+    "article_value": ("double", "the figure the claim states or implies, in unit; null when it states none"),
+    "n": ("bigint", "observations that the number stands on"),
+    "as_of": ("timestamptz", "newest known_at of the rows used"),
+    "reason_en": ("varchar", "the numbers behind the verdict, or what is missing, in English"),
+    "reason_ja": ("varchar", "the same in Japanese"),
+    "query": ("varchar", "the SQL that gave the numbers; runs on a release; null when no table could answer"),
+    "rule": ("varchar", "the conditions that gave the verdict, over the columns of query and article_value"),
+    "link": ("varchar", "where the underlying figures or facts are published"),
+}
+
 
 def replace_table(
     con: duckdb.DuckDBPyConnection,

@@ -78,6 +78,22 @@ def connect(
         con.close()
 
 
+def open_for_reading(path: Path) -> duckdb.DuckDBPyConnection:
+    """A read-only connection in UTC, without access to other files, that the caller closes: for notebooks.
+
+    Its other settings stay free, and it can be opened again while the first is open, as when a cell is run twice.
+
+    Raises:
+        WarehouseBusyError: a process is writing to the file (never to a release).
+        WarehouseError: the file is damaged or of a newer DuckDB.
+    """
+    con = _open(path, read_only=True)
+    con.execute("set TimeZone = 'UTC'")
+    # DuckDB refuses to turn it on again, so the configuration need not be locked.
+    con.execute("set enable_external_access = false")
+    return con
+
+
 @contextmanager
 def connect_to_copy_from(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection in UTC that reads `path` and may write other files: a read-only one may not."""

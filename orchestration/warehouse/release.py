@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from orchestration.catalog.origins import Origin, Permission, RowsBy
-from orchestration.warehouse.connection import connect_to_copy_from
+from orchestration.warehouse.connection import connect_to_copy_from, open_for_reading
 
 SCHEMAS = ("marts", "analytics")
 
@@ -179,6 +179,18 @@ def built_as_of(releases_dir: Path, as_of: datetime) -> Path | None:
         if stated and datetime.fromisoformat(stated) == as_of:
             return releases_dir / name
     return None
+
+
+def open_release(folder: Path) -> duckdb.DuckDBPyConnection:
+    """A read-only connection on one release that the caller closes; later releases do not change what it reads.
+
+    Raises:
+        ReleaseError: the folder holds no release.
+    """
+    database = folder.resolve() / "tidegauge.duckdb"
+    if not database.exists():
+        raise ReleaseError(f"{folder}: no release here: name a folder below <home>/releases, or a home")
+    return open_for_reading(database)
 
 
 def read_manifest(release: Path) -> dict[str, Any]:

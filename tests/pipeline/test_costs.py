@@ -13,11 +13,13 @@ from orchestration.settings import PACKAGE_ROOT
 @pytest.mark.parametrize(
     ("imported", "spared"),
     [
+        ("orchestration", ("duckdb", "pandas", "pydantic")),
         ("orchestration.definitions", ("great_expectations", "exchange_calendars", "statsmodels", "arch", "scipy")),
         ("orchestration.cli", ("dagster", "great_expectations", "pandas", "dbt.cli.main")),
         ("orchestration.analytics.correlation", ("statsmodels", "arch", "scipy", "dagster")),
         ("orchestration.analytics.breaks", ("statsmodels", "arch", "scipy", "dagster")),
         ("orchestration.analytics.lead_lag", ("statsmodels", "arch", "scipy", "dagster")),
+        ("orchestration.analytics.claims", ("statsmodels", "arch", "scipy", "dagster")),
         ("orchestration.catalog", ("pandas", "dagster", "duckdb", "requests")),
         ("orchestration.extract.run", ("dagster", "duckdb", "great_expectations")),
     ],

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 from filelock import FileLock
 
+from orchestration import open_release
 from orchestration.automation.jobs import PIPELINE
 from orchestration.catalog import load_catalog
 from orchestration.catalog.origins import Permission, RowsBy, load_origins
@@ -37,7 +38,12 @@ def test_a_green_run_materialises_every_asset(demo):
     }
     assert outcome.exit_code == 0, outcome.errors
     assert set(outcome.materialized) == expected
-    analyses = {"analytics/correlations", "analytics/correlation_breaks", "analytics/liquidity_lead_lag"}
+    analyses = {
+        "analytics/correlations",
+        "analytics/correlation_breaks",
+        "analytics/liquidity_lead_lag",
+        "analytics/claims",
+    }
     assert {"raw/fredgraph_observations", "marts/liquidity", *analyses, "release"} <= expected
 
 
@@ -135,6 +141,36 @@ def test_every_lag_of_liquidity_has_its_n_band_and_p(con):
     assert (rows, valid, assets) == (2 * 53, 2 * 53, "BTC TOTAL")
 
 
+def test_the_claims_come_out_as_the_sample_has_it(con, demo):
+    settings, _ = demo
+    verdicts = dict(con.execute("select claim_number, verdict from analytics.claims").fetchall())
+    assert sorted(verdicts) == list(range(1, 20))
+    named = {"supported": (2, 14, 15, 16), "contradicted": (1, 12), "inconclusive": (7, 9, 10, 11, 17, 19)}
+    assert {number: verdicts[number] for numbers in named.values() for number in numbers} == {
+        number: verdict for verdict, numbers in named.items() for number in numbers
+    }
+    # Twenty years of rates are not in the sample; earnings are nowhere.
+    assert verdicts[6] == verdicts[13] == "not testable with these data"
+    ratio, low, high = one(
+        con, "select value / article_value, value_low, value_high from analytics.claims where claim_number = 1"
+    )
+    assert round(ratio, 2) == 10.0
+    assert (low, high) == pytest.approx((957.99e9, 983.86e9), rel=1e-5)
+    assert one(con, "select max(as_of) from analytics.claims")[0] <= settings.now()
+
+
+def test_every_query_of_the_ledger_runs_on_the_release_and_gives_its_number(demo, con):
+    settings, _ = demo
+    asked = con.execute(
+        "select claim_number, query, value, n from analytics.claims where query is not null and value is not null"
+    ).fetchall()
+    assert len(asked) > 10
+    with open_release(home=settings.home) as release_con:
+        for number, query, value, n in asked:
+            [row] = release_con.execute(f"select value, n from ({query})").fetchall()
+            assert row == (pytest.approx(value), n), number
+
+
 def test_the_manifest_counts_what_is_in_the_release(demo, con):
     settings, outcome = demo
     manifest = release.read_manifest(release.current(settings.releases_dir))
@@ -186,6 +222,10 @@ def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy, as_of, newes
         assert known <= instant
         assert after == 14
         assert one(con, "select max(known_at) from analytics.liquidity_lead_lag")[0] <= instant
+        assert one(con, "select max(as_of) from analytics.claims")[0] <= instant
+        # The balance of 29 October is public from 20:30 on that Thursday.
+        treasury = one(con, "select verdict from analytics.claims where claim_number = 1")
+        assert (treasury == ("contradicted",)) == (newest_wednesday == "2025-10-29")
         newest = one(con, "select max(period_date) from intermediate.int_observations where series_id = 'fred.WDTGAL'")
     assert str(newest[0]) == newest_wednesday
 

@@ -53,6 +53,23 @@ def test_the_three_treasury_balances_of_29_october(live):
     assert later == [(0,)] * 3
 
 
+def test_claims_that_public_sources_settle_come_out_so(live):
+    settings, _ = live
+    with connect(release.current(settings.releases_dir) / "tidegauge.duckdb", read_only=True) as con:
+        claims = con.execute(
+            "select claim_number, verdict, value, reason_en from analytics.claims where claim_number in (1, 12, 14, 15)"
+        ).fetchall()
+    found = {number: (verdict, value, reason) for number, verdict, value, reason in claims}
+    assert found[1][:2] == ("contradicted", 957_990e6)
+    # TOTAL comes from chart exports only; tests/analytics/test_claims.py judges claim 12 on the mirror's.
+    assert found[12][0] == "not testable with these data"
+    assert "tradingview.CRYPTOCAP:TOTAL none" in found[12][2]
+    assert found[14][0] == "supported"
+    assert found[14][1] == pytest.approx(72.97, abs=0.01)
+    assert found[15][0] == "supported"
+    assert "On 28 October, when 4,000 was first passed within a session, the close was 3,988.22" in found[15][2]
+
+
 def test_a_second_run_over_an_unchanged_mirror_adds_no_raw_row(live_copy, mirror):
     outcome = run_pipeline(live_copy, extract={"start": FROM})
     assert outcome.exit_code == DONE, outcome.errors

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from orchestration.warehouse import WarehouseBusyError, WarehouseError, connect
+from orchestration.warehouse.connection import open_for_reading
 
 from . import crashing
 
@@ -252,3 +253,16 @@ def test_the_sandbox_ends_with_its_connection(path: Path) -> None:
     with connect(path, read_only=True) as con:
         con.execute("set memory_limit = '1GB'")
         assert con.execute("select count(*) from read_text(?)", [__file__]).fetchone() == (1,)
+
+
+def test_a_notebook_may_open_a_file_twice_and_reaches_nothing_else(path: Path) -> None:
+    with open_for_reading(path) as first, open_for_reading(path) as second:
+        for con in (first, second):
+            assert con.execute("select count(*), current_setting('TimeZone') from numbers").fetchone() == (60000, "UTC")
+            for sql in (
+                f"select * from read_text('{__file__}')",
+                "set enable_external_access = true",
+                "drop table numbers",
+            ):
+                with pytest.raises(duckdb.Error):
+                    con.execute(sql)

@@ -16,6 +16,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from orchestration import open_release
 from orchestration.catalog import CatalogError, load_catalog
 from orchestration.catalog.origins import Origin, Permission, RowsBy
 from orchestration.warehouse import connect, release
@@ -359,6 +360,29 @@ def test_a_release_can_be_moved_and_still_read(con: duckdb.DuckDBPyConnection, r
     assert moved == tmp_path / "elsewhere" / "first"
     with connect(moved / "tidegauge.duckdb", read_only=True) as reader:
         assert reader.execute("select max(day) from marts.liquidity").fetchone() == (date(2026, 5, 15),)
+
+
+def test_a_release_is_opened_by_home_or_by_folder_and_stays_what_it_was(
+    con: duckdb.DuckDBPyConnection, releases: Path
+) -> None:
+    publish(con, releases)
+    build_number = "select distinct build from marts.liquidity"
+    with open_release(home=releases.parent) as current, open_release(releases / "first") as named:
+        build(con, 1)
+        publish(con, releases, "second")
+        assert current.execute(build_number).fetchall() == named.execute(build_number).fetchall() == [(0,)]
+    with open_release(home=str(releases.parent)) as newest:
+        assert newest.execute(build_number).fetchall() == [(1,)]
+
+
+def test_without_a_release_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ReleaseError, match=r"nothing has been released yet: run `tidegauge run` or `tidegauge demo`"):
+        open_release(home=tmp_path)
+    monkeypatch.setenv("TIDEGAUGE_HOME", str(tmp_path / "other"))
+    with pytest.raises(ReleaseError, match=r"other/releases: nothing has been released"):
+        open_release()
+    with pytest.raises(ReleaseError, match=r"no release here: name a folder below <home>/releases"):
+        open_release(tmp_path)
 
 
 # ------------------------------------------------------------------ going back, making room, passing on
