@@ -57,7 +57,7 @@ class _Base(BaseSettings):
 
     home: Path = Field(Path("data/live"), description="all state: warehouse, archive, releases, dagster, ledger")
     project_dir: Path = Field(PACKAGE_ROOT / "dbt_project", description="the dbt project")
-    inbox: Path | None = Field(None, description="file drops (TradingView exports); default <home>/inbox")
+    inbox: Path | None = Field(None, description="file drops (TradingView exports, calendars); default <home>/inbox")
     mirror: str | None = Field(None, description="sets every base URL to <mirror>/<provider>")
     now_override: datetime | None = Field(
         None,

@@ -5,7 +5,7 @@
 {%- set rows_of = [
     ('int_observations', 'series_id'), ('int_session_returns', 'asset'), ('market_caps', 'asset_id'),
     ('market_cap_totals', 'index_id'), ('liquidity', 'cast(day as varchar)'), ('unlocks', 'event_id'),
-    ('equity_returns', 'index_id'), ('market_cap_changes', 'index_id')
+    ('equity_returns', 'index_id'), ('market_cap_changes', 'index_id'), ('events', 'event_id')
 ] %}
 with known as (
 {%- for model, label in rows_of %}

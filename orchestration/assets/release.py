@@ -15,7 +15,7 @@ from orchestration.assets.sources import holds_excerpts
 from orchestration.quality import store
 from orchestration.quality.checks import GATES, GateClosedError
 from orchestration.settings import PACKAGE_ROOT, Settings
-from orchestration.warehouse import analyses, connect, release
+from orchestration.warehouse import analyses, calendar_file, connect, release
 from orchestration.warehouse.ledger import Ledger
 
 VERSIONED = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "great-expectations", "pandas")
@@ -29,7 +29,7 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         deps=upstream,
         group_name="release",
         kinds={"duckdb", "parquet"},
-        description="A read-only copy of marts, analytics and report: DuckDB file, Parquet, page, manifest; `releases/current`.",
+        description="A read-only copy of marts and analytics: DuckDB file, Parquet, report, calendar, manifest; `releases/current`.",
     )
     def publish(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         now = settings.now()
@@ -38,16 +38,17 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
             store.require_open(con, "mart")
             if foreign := analyses.of_other_builds(con, store.mart_state(con)):
                 raise GateClosedError(f"analytics {', '.join(foreign)} belong to another build: materialise them again")
-            reports.require_report_of(settings.report_dir, store.mart_state(con))
+            pages = reports.pages_of(settings.report_dir, store.mart_state(con))
             facts = release_facts(con, run_id=context.run_id, clock=now)
             facts["is_excerpt"] = holds_excerpts(con, Ledger(settings.ledger_path))
+            ahead = calendar_file.calendar_ahead(con, facts["as_of"] or now, stamped=now)
             folder = release.publish(
                 con,
                 settings.releases_dir,
                 f"{now:%Y%m%dT%H%M%SZ}-{context.run_id[:8]}",
                 facts,
                 keep=settings.releases_kept,
-                report=settings.report_dir / reports.PAGES,
+                files={calendar_file.NAME: ahead, **pages},
             )
         manifest = release.read_manifest(folder)
         Ledger(settings.ledger_path).append("release", run_id=context.run_id, release=folder.name)

@@ -64,8 +64,8 @@ def build_report_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     return report
 
 
-def require_report_of(folder: Path, build_id: str) -> None:
-    """Return when the report in `folder` was drawn from this build of the marts.
+def pages_of(folder: Path, build_id: str) -> dict[str, bytes]:
+    """The files of the report in `folder`, relative name to content, which was drawn from this build of the marts.
 
     Raises:
         GateClosedError: there is none, or it shows another build.
@@ -76,6 +76,10 @@ def require_report_of(folder: Path, build_id: str) -> None:
         found = None
     if found != build_id:
         raise GateClosedError("the report is missing or shows another build: materialise `report` again")
+    pages = folder / PAGES
+    return {
+        path.relative_to(pages).as_posix(): path.read_bytes() for path in sorted(pages.rglob("*")) if path.is_file()
+    }
 
 
 def picture(png: bytes) -> dg.MarkdownMetadataValue:

@@ -12,6 +12,7 @@ import duckdb
 from pydantic import Field
 
 from orchestration.catalog import DIRECTORY, Catalog, load_catalog
+from orchestration.catalog.events import facts_frame, load_events, meetings_frame, releases_frame
 from orchestration.catalog.release import release_calendar_frame
 from orchestration.catalog.sessions import sessions_frame
 from orchestration.catalog.tables import RAW_TABLES, RawTable
@@ -59,7 +60,7 @@ def raw_key(table: RawTable) -> dg.AssetKey:
 )
 def catalog_tables(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
     """Load the catalog schema when the YAML, a calendar library or the covered years have changed."""
-    catalog = load_catalog()
+    catalog, events = load_catalog(), load_events()
     until = date(settings.now().year + 2, 1, 1)
     digest = _digest(until)
     with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con:
@@ -76,6 +77,9 @@ def catalog_tables(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult
                 "sources": catalog.sources_frame(),
                 "release_exceptions": catalog.release_exceptions_frame(),
                 "release_calendar": release_calendar_frame(catalog.releases, CALENDAR_START, until, sessions),
+                "releases": releases_frame(catalog, CALENDAR_START, until),
+                "fomc_meetings": meetings_frame(events),
+                "dated_facts": facts_frame(events),
                 "sessions": sessions,
             },
             digest,

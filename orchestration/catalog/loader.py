@@ -30,6 +30,7 @@ from orchestration.catalog.models import (
 
 DIRECTORY = Path(__file__).resolve().parent
 ASSETS_FILE = "assets.yml"
+EVENTS_FILE = "events.yml"
 ORIGINS_FILE = "origins.yml"
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -55,7 +56,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 def load_catalog(directory: Path | None = None) -> Catalog:
     """Read and check every YAML of `directory` (default: the one this package carries)."""
     directory = directory or DIRECTORY
-    paths = sorted(path for path in directory.glob("*.yml") if path.name != ORIGINS_FILE)
+    paths = sorted(path for path in directory.glob("*.yml") if path.name not in (EVENTS_FILE, ORIGINS_FILE))
     if not paths:
         raise CatalogError(f"{directory}: no .yml file; point to the directory that holds the catalog")
     providers: dict[str, Provider] = {}

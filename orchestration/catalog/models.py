@@ -75,6 +75,7 @@ Zone = Annotated[str, AfterValidator(_zone)]
 HttpsUrl = Annotated[str, AfterValidator(_https)]
 Text = Annotated[str, Field(min_length=1)]
 Days = Annotated[int, Field(ge=0)]
+Instant = Annotated[datetime, AfterValidator(_aware)]
 
 
 class Entry(BaseModel):
@@ -115,6 +116,14 @@ class KeyPolicy(Entry):
         return self
 
 
+class ReleaseEvent(Entry):
+    """What makes a release an event of the calendar. precision `about`: the rule gives a typical day."""
+
+    title: Text
+    url: HttpsUrl
+    precision: Literal["instant", "about"] = "instant"
+
+
 class ReleaseRule(Entry):
     """When the value of a period becomes public.
 
@@ -138,6 +147,7 @@ class ReleaseRule(Entry):
     roll: bool = False
     sessions: SessionCalendar | None = None
     after_minutes: Days = 0
+    event: ReleaseEvent | None = None
 
     @model_validator(mode="after")
     def _fields_of_kind(self) -> Self:
@@ -164,7 +174,7 @@ class ReleaseException(Entry):
 
     key: Text
     period: date
-    known_at: Annotated[datetime, AfterValidator(_aware)]
+    known_at: Instant
     reason: Text
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Days: TypeAlias = np.ndarray[Any, np.dtype[np.datetime64]]
 
-_WEEKDAYS: tuple[str, ...] = get_args(Weekday)
+WEEKDAYS: tuple[str, ...] = get_args(Weekday)
 
 
 def federal_holidays(start: date, end: date) -> Days:
@@ -134,7 +134,7 @@ def _due_days(rule: ReleaseRule, periods: Days) -> Days:
     else:
         # 1970-01-01 was a Thursday: +3 makes Monday 0. The wanted weekday of the following ISO week.
         weekday = (periods.astype("int64") + 3) % 7
-        due = periods + (7 - weekday + _WEEKDAYS.index(rule.weekday or "monday"))
+        due = periods + (7 - weekday + WEEKDAYS.index(rule.weekday or "monday"))
     if rule.roll:
         due = np.busday_offset(due, 0, roll="forward", holidays=holidays)
     return due

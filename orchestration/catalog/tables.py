@@ -251,6 +251,23 @@ _TABLES = (
         series="symbol",
         period="time",
     ),
+    RawTable(
+        "calendar_events",
+        "calendar",
+        (
+            *_text("calendar", "uid", required=True),
+            Column("title"),
+            *_text("description", "url", "asset", "kind", "status"),
+            Column("listed_date", "date", required=False, future=True),
+            Column("start_date", "date", future=True),
+            Column("end_date", "date", required=False, future=True),
+            Column("starts_at", "instant", required=False, future=True),
+            Column("ends_at", "instant", required=False, future=True),
+            *_text("precision", "time_zone"),
+            Column("file_name", required=False, versioned=False),
+        ),
+        ("calendar", "uid"),
+    ),
 )
 
 RAW_TABLES: dict[str, RawTable] = {table.name: table for table in _TABLES}

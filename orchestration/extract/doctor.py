@@ -68,7 +68,8 @@ def _examine(catalog: Catalog, settings: Settings, name: str, reason: str | None
     today = now.astimezone(UTC).date()
     plan = Plan(provider, catalog.series_of(name), settings, now, lambda _: Window(today - WINDOW, today))
     try:
-        rows = _files(name, plan) if hasattr(MODULES[name], "files") else _first_answer(name, plan)
+        rows = _files(name, plan) if hasattr(MODULES[name], "files") else {}
+        rows |= _first_answer(name, plan) if hasattr(MODULES[name], "requests") else {}
     except ExtractError as error:
         state = _state(error, key)
         return Diagnosis(

@@ -20,6 +20,7 @@ import pyarrow as pa
 from orchestration.catalog import Catalog
 from orchestration.catalog.tables import RAW_TABLES, tables_of
 from orchestration.extract import (
+    calendar,
     cboe,
     coingecko,
     coinmetrics,
@@ -42,8 +43,23 @@ log = logging.getLogger(__name__)
 
 MODULES: dict[str, ModuleType] = {
     module.__name__.rsplit(".", 1)[1]: module
-    for module in (fred, fredgraph, fiscaldata, coinmetrics, coingecko, stablecoins, yahoo, cboe, llama, tradingview)
+    for module in (
+        fred,
+        fredgraph,
+        fiscaldata,
+        coinmetrics,
+        coingecko,
+        stablecoins,
+        yahoo,
+        cboe,
+        llama,
+        tradingview,
+        calendar,
+    )
 }
+
+FILE_READERS = tuple(name for name, module in MODULES.items() if hasattr(module, "files"))
+"""Providers that read the inbox."""
 
 GIVE_UP_AFTER = 2
 """Requests in a row that used up their tries before the host counts as down; the rest would only cost time."""
@@ -167,6 +183,9 @@ def active_providers(settings: Settings, only: tuple[str, ...] = ()) -> dict[str
         reasons["fred"] = "TIDEGAUGE_FRED_API_KEY is not set, the keyless downloads (fredgraph) stand in"
     if not any(settings.inbox_dir.glob("*.csv")):
         reasons["tradingview"] = f"no chart exports in {settings.inbox_dir}"
+    calendars = settings.inbox_dir / calendar.FOLDER
+    if not (settings.api_key("calendar") or settings.calendar_base_url or any(calendars.glob("*"))):
+        reasons["calendar"] = f"no calendars in {calendars}, and TIDEGAUGE_CALENDAR_API_KEY is not set"
     if only:
         if "fred" in only and reasons["fred"]:
             raise ConfigurationError("fred needs a key: set TIDEGAUGE_FRED_API_KEY, or ask for fredgraph instead")
@@ -187,10 +206,19 @@ def harvest_live(
     """Ask every active provider at the same time; yields each as it finishes."""
     archive, now = Archive(settings.archive_dir), settings.now()
 
-    def work(name: str) -> Harvest:
-        plan = Plan(catalog.provider(name), catalog.series_of(name), settings, now, lambda key: window_of(name, key))
-        return _files(name, plan, archive) if hasattr(MODULES[name], "files") else _ask(name, plan, archive, progress)
+    def plan_of(name: str) -> Plan:
+        return Plan(catalog.provider(name), catalog.series_of(name), settings, now, lambda key: window_of(name, key))
 
+    def work(name: str) -> Harvest:
+        plan, basket = plan_of(name), Basket(name)
+        if hasattr(MODULES[name], "files"):
+            _files(basket, plan, archive)
+        if hasattr(MODULES[name], "requests"):
+            _ask(basket, plan, archive, progress)
+        return basket.finish()
+
+    if set(FILE_READERS) <= set(reasons):
+        _name_unread(settings, {path for name in FILE_READERS for _, path in MODULES[name].files(plan_of(name))})
     for name, reason in reasons.items():
         if reason:
             basket = Basket(name)
@@ -234,8 +262,21 @@ def _in_parallel(work: Callable[[str], Harvest], names: list[str]) -> Iterator[H
             yield done.result()
 
 
-def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest:
-    module, basket = MODULES[name], Basket(name)
+def _name_unread(settings: Settings, read: set[Path]) -> None:
+    """Say which files of the inbox nobody reads, and where they would be read."""
+    inbox = settings.inbox_dir
+    for path in sorted({*inbox.glob("*"), *(inbox / calendar.FOLDER).glob("*")} - read):
+        if path.is_file() and not path.name.startswith("."):
+            log.warning(
+                "inbox: nobody reads %r: a chart export keeps TradingView's own file name, a calendar (.csv or .ics) "
+                "belongs into %s",
+                str(path.relative_to(inbox)),
+                inbox / calendar.FOLDER,
+            )
+
+
+def _ask(basket: Basket, plan: Plan, archive: Archive, progress: Progress) -> None:
+    name, module = basket.harvest.provider, MODULES[basket.harvest.provider]
     client = Client(
         plan.settings,
         plan.provider,
@@ -271,7 +312,6 @@ def _ask(name: str, plan: Plan, archive: Archive, progress: Progress) -> Harvest
     finally:
         client.close()
     basket.harvest.tries = client.tries
-    return basket.finish()
 
 
 def _take(client: Client, basket: Basket, request: Request, asked: list[Request]) -> Request | None:
@@ -287,9 +327,8 @@ def _take(client: Client, basket: Basket, request: Request, asked: list[Request]
     return following
 
 
-def _files(name: str, plan: Plan, archive: Archive) -> Harvest:
-    basket = Basket(name)
-    found = list(MODULES[name].files(plan))
+def _files(basket: Basket, plan: Plan, archive: Archive) -> None:
+    found = list(MODULES[basket.harvest.provider].files(plan))
     for left, (request, path) in zip(reversed(range(len(found))), found, strict=True):
         try:
             body = _content(request, path, plan.settings.http_max_bytes)
@@ -306,7 +345,6 @@ def _files(name: str, plan: Plan, archive: Archive) -> Harvest:
             basket.harvest.failures.append((error, request.required))
             continue
         basket.add(exchange, tables)
-    return basket.finish()
 
 
 def _content(request: Request, path: Path, limit: int) -> bytes:

@@ -6,15 +6,12 @@ date. Bars after the clock's day are left out: a build of the past must not see 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 
 from orchestration.extract.base import Exchange, Plan, Request, Rows, problem, read_csv, require_keys
-
-log = logging.getLogger(__name__)
 
 
 def files(plan: Plan) -> Iterator[tuple[Request, Path]]:
@@ -25,9 +22,7 @@ def files(plan: Plan) -> Iterator[tuple[Request, Path]]:
     required = plan.provider.dataset("tradingview_bars").required
     for path in found:
         symbol = next((s for s in symbols if _belongs(path.stem, s.replace(":", "_"))), None)
-        if symbol is None:
-            log.warning("tradingview: file %s belongs to no symbol: keep TradingView's own file name", path.name)
-        else:
+        if symbol is not None:
             context = {"symbol": symbol, "file": path.name}
             yield Request("tradingview", f"file {path.name}", "", context=context, required=required), path
 

@@ -210,6 +210,15 @@ _MARTS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "time": ("no session and no known_at lies after the build's instant", "the model reads rows of the future"),
     },
+    "events": {
+        "keys": ("one row per event", "read the model's unions: two events share their key"),
+        "values": (
+            "nothing ends before it starts, kinds and precisions are known, a target range is a quarter point wide, and a "
+            "conflict says why",
+            "look the event up at its source: catalog/events.yml, the release rule, the schedule or the imported calendar",
+        ),
+        "time": ("no known_at lies after the build's instant", "the model shows an outcome before it was public"),
+    },
 }
 
 

@@ -382,8 +382,9 @@ MART_KEYS = {
     "liquidity": ("day",),
     "unlocks": ("event_id", "source"),
     "equity_returns": ("index_id", "session_date"),
+    "events": ("event_id",),
 }
-# The day a row describes, where that day may not lie ahead (unlocks are scheduled ahead).
+# The day a row describes, where that day may not lie ahead (unlocks and events are scheduled ahead).
 _MART_DAYS = {
     "market_caps": "day",
     "market_cap_totals": "day",
@@ -429,6 +430,20 @@ _MART_VALUES = {
             as week_average_difference""",
     "unlocks": "amount_tokens, circulating_pct, max_supply_pct",
     "equity_returns": "close_local, close_usd, log_return, abs(log_return) as move",
+    "events": """
+        date_diff('day', start_date, end_date)::double as length_days,
+        date_diff('second', event_at, ends_at)::double as length_seconds,
+        -- A local day is at most 14 hours from the instant's day in UTC.
+        greatest(
+            date_diff('hour', event_at, start_date::timestamptz),
+            date_diff('hour', (coalesce(end_date, start_date) + 1)::timestamptz, event_at)
+        )::double as hours_outside,
+        (kind not in ('fomc', 'macro_release', 'shutdown', 'policy', 'unlock', 'other'))::integer::double as unknown_kind,
+        (precision not in ('instant', 'day', 'month', 'quarter', 'year', 'about')
+            or (precision = 'instant') <> (event_at is not null))::integer::double as wrong_precision,
+        (is_conflict <> (conflict_reason is not null))::integer::double as unexplained_conflict,
+        target_lower_pct, target_upper_pct, target_upper_pct - target_lower_pct as target_width_pct,
+        date_diff('second', known_at, announced_at)::double as announced_after_known_seconds""",
 }
 
 

@@ -368,6 +368,19 @@ _MART_RULES: dict[str, dict[str, list[Rule]]] = {
         ]
     },
     "equity_returns": {"values": [Between("close", "close_local", minimum=0.01), Between("move", "move", maximum=0.3)]},
+    "events": {
+        "values": [
+            Between("length", "length_days", minimum=0),
+            Between("instants", "length_seconds", minimum=0),
+            Between("instant_within_days", "hours_outside", maximum=14),
+            Between("kind", "unknown_kind", maximum=0),
+            Between("precision", "wrong_precision", maximum=0),
+            Between("conflict", "unexplained_conflict", maximum=0),
+            Between("lower", "target_lower_pct", minimum=-2, maximum=25),
+            Between("width", "target_width_pct", minimum=0.25, maximum=0.25),
+            Between("announced", "announced_after_known_seconds", maximum=0),
+        ]
+    },
 }
 _TIME_RULES: list[Rule] = [
     Between("known", "known_ahead_seconds", maximum=0),

@@ -23,6 +23,15 @@ TABLES: dict[str, str] = {
     "datasets": "provider varchar, dataset varchar, is_required boolean, quarantine_limit_pct double",
     "release_exceptions": "series_id varchar, period_date date, known_at timestamptz",
     "release_calendar": "release_rule varchar, period_date date, known_at timestamptz",
+    "releases": """
+        release_rule varchar, provider varchar, title varchar, description varchar, "precision" varchar,
+        time_zone varchar, url varchar, period_date date, scheduled_at timestamptz, excepted_at timestamptz""",
+    "fomc_meetings": """
+        start_date date, end_date date, time_zone varchar, statement_at timestamptz, is_scheduled boolean,
+        target_lower_pct double, target_upper_pct double, note varchar, url varchar, announced_at timestamptz""",
+    "dated_facts": """
+        fact_id varchar, kind varchar, title varchar, description varchar, start_date date, end_date date,
+        time_zone varchar, announced_at timestamptz, end_announced_at timestamptz, url varchar""",
     "sessions": "calendar varchar, session_date date, open_at timestamptz, close_at timestamptz",
     "assets": "asset_id varchar, name varchar, symbol varchar, asset_class varchar, chain varchar, first_day date",
     "asset_ids": "asset_id varchar, provider varchar, provider_asset_id varchar",

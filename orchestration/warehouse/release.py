@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -37,7 +38,7 @@ def publish(
     facts: Mapping[str, Any],
     *,
     keep: int,
-    report: Path | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Copy every table of marts and analytics to `releases/<name>` and make it `current`.
 
@@ -47,12 +48,12 @@ def publish(
         name: folder name of the release, the run id.
         facts: what the manifest says beside rows and hashes (run, as-of, versions, gates, terms).
         keep: how many releases stay on disk, this one included.
-        report: folder whose files are copied beside the tables, with their hashes in the manifest.
+        files: further files of the release, name to content; their digests stand in the manifest.
 
     Returns the release folder. `current` is untouched when anything fails.
     """
     target = releases_dir / name
-    _write(con, target, {table: f"select * from {_quoted(table)}" for table in _tables(con)}, facts, report)
+    _write(con, target, {table: f"select * from {_quoted(table)}" for table in _tables(con)}, facts, files or {})
     _point(releases_dir, target)
     prune(releases_dir, keep)
     return target
@@ -119,9 +120,9 @@ def _write(
     target: Path,
     selects: Mapping[str, str],
     facts: Mapping[str, Any],
-    report: Path | None = None,
+    files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
-    """A folder with these tables, the report's files and a manifest, whole or not at all."""
+    """A folder with these tables, files and a manifest, whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         raise ReleaseError(f"{target}: a release of this name exists: releases are never overwritten")
@@ -134,8 +135,11 @@ def _write(
             "release": target.name,
             "storage_version": STORAGE_VERSION,
             "tables": _copy(con, staging, selects),
-            "files": _copy_files(report, staging) if report else {},
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }
+        for name, content in files.items():
+            (staging / name).parent.mkdir(exist_ok=True)
+            (staging / name).write_bytes(content)
         (staging / "manifest.json").write_text(
             json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n", "utf-8"
         )
@@ -246,13 +250,6 @@ def _copy(con: duckdb.DuckDBPyConnection, folder: Path, selects: Mapping[str, st
     finally:
         con.execute("detach released")
     return tables
-
-
-def _copy_files(source: Path, folder: Path) -> dict[str, str]:
-    """Copy a folder's files; returns sha256 by relative path."""
-    shutil.copytree(source, folder, dirs_exist_ok=True)
-    found = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
-    return {path.as_posix(): hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in found}
 
 
 def _comments(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> None:

@@ -252,6 +252,11 @@ EMISSIONS: dict[str, Any] = {
     "supplyMetrics": {"maxSupply": 1000},
 }
 
+FEED = [
+    {"uid": "1", "title": "A conference", "start": "2025-11-14", "end": "2025-11-16", "asset": "DOT"},
+    {"uid": "2", "title": "An unlock", "start": "2025-11-29T12:00:00Z", "kind": "unlock", "url": "https://example.org"},
+]
+
 SAMPLES = {
     sample.provider: sample
     for sample in (
@@ -289,5 +294,6 @@ SAMPLES = {
             {"tradingview_bars": 2},
             {"symbol": "CRYPTOCAP:TOTAL", "file": "CRYPTOCAP_TOTAL.csv"},
         ),
+        Sample("calendar", dumps(FEED), {"calendar_events": 2}, {"format": "json", "calendar": "feed"}),
     )
 }

@@ -84,3 +84,12 @@ def test_the_newest_file_of_the_inbox_is_read(tmp_path: Path):
     assert (found.state, found.newest) == ("ok", date(2025, 11, 11))
     (tmp_path / "CRYPTOCAP_TOTAL, 1D.csv").write_text("time,price\n2025-11-10,3.5e12\n")
     assert "has no close" in diagnosis(settings(inbox=tmp_path), "tradingview").detail
+
+
+def test_the_key_of_a_source_with_files_is_tried_too(stub: Stub, tmp_path: Path):
+    (tmp_path / "calendar").mkdir()
+    (tmp_path / "calendar" / "mine.csv").write_text("title,start\nx,2025-11-15\n")
+    stub.script(Reply(b'{"message":"Forbidden"}', 403))
+    found = asked(stub, "calendar", inbox=tmp_path, calendar_api_key=KEY)
+    assert (found.state, found.key) == ("key refused", "refused")
+    assert KEY not in repr(found)

@@ -278,7 +278,7 @@ def test_only_yahoo_sees_a_browser_like_user_agent_and_it_still_names_us(stub: S
     caller = answered(stub, GOOD, provider="yahoo")
     caller.get(first_request("yahoo"))
     assert stub.received[0].headers["user-agent"].startswith("Mozilla/5.0 (compatible; tidegauge/")
-    others = [name for name in MODULES if name not in ("yahoo", "tradingview")]
+    others = [name for name in MODULES if name not in ("yahoo", "tradingview", "calendar")]
     assert all("User-Agent" not in first_request(name).headers for name in others)
 
 

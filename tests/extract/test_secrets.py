@@ -28,11 +28,16 @@ from tests.extract.helpers import (
 )
 from tests.stub import Reply, Step, Stub, raw, reset
 
-CANARY = {"fred": "canary0123456789abcdefghijklmnop", "coingecko": "CG-canary-0123456789abcdef"}
+CANARY = {
+    "fred": "canary0123456789abcdefghijklmnop",
+    "coingecko": "CG-canary-0123456789abcdef",
+    "calendar": "cal-canary-0123456789abcdef",
+}
 
 ECHO = {
     "fred": b'{"error_code":400,"error_message":"The value %s for variable api_key is not registered."}',
     "coingecko": b'{"status":{"error_code":10002,"error_message":"API key %s is not known."}}',
+    "calendar": b'{"message":"API key %s is not known."}',
 }
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 import duckdb
 import pytest
 from filelock import FileLock
+from icalendar import Calendar
 
 from orchestration import open_release
 from orchestration.automation.jobs import PIPELINE
 from orchestration.catalog import load_catalog
 from orchestration.catalog.origins import Permission, RowsBy, load_origins
 from orchestration.definitions import build_definitions
+from orchestration.extract.archive import Archive
+from orchestration.runner import run_pipeline
 from orchestration.warehouse import connect, release
-from tests.pipeline.conftest import replay
+from tests.pipeline.conftest import SAMPLE, replay
 
 pytestmark = pytest.mark.slow
 
@@ -181,6 +185,31 @@ def test_the_manifest_counts_what_is_in_the_release(demo, con):
     assert str(settings.home) not in (release.current(settings.releases_dir) / "manifest.json").read_text()
 
 
+def test_the_calendar_knows_what_was_public_on_12_november_2025_and_no_more(con):
+    decided = "select target_lower_pct, target_upper_pct, target_change_pct from marts.events where event_id = "
+    assert one(con, decided + "'fomc:2025-10-29'") == (3.75, 4.0, -0.25)
+    assert one(con, decided + "'fomc:2025-12-10'") == (None, None, None)
+    # Signed into law that night.
+    assert one(con, "select end_date from marts.events where event_id = 'shutdown:shutdown-2025-10'") == (None,)
+    assert one(
+        con,
+        "select count(*), count(distinct kind), max(known_at) <= timestamptz '2025-11-12 22:00:00+00', "
+        "count(*) filter (is_conflict) from marts.events",
+    ) == (one(con, "select count(*) from marts.events")[0], 5, True, 0)
+    released = one(con, "select event_at from marts.events where event_id = 'macro_release:fred.h41:2025-11-05'")
+    assert released[0].astimezone(UTC) == datetime(2025, 11, 6, 21, 30, tzinfo=UTC)
+
+
+def test_what_is_ahead_is_in_the_release_as_a_calendar(demo, con):
+    folder = release.current(demo[0].releases_dir)
+    content = (folder / "calendar.ics").read_bytes()
+    assert release.read_manifest(folder)["files"]["calendar.ics"] == hashlib.sha256(content).hexdigest()
+    events = {str(e["UID"]): e for e in Calendar.from_ical(content).walk("VEVENT")}
+    assert events["fomc:2025-12-10@tidegauge"]["DTSTART"].dt == datetime(2025, 12, 10, 19, 0, tzinfo=UTC)
+    assert "fomc:2025-10-29@tidegauge" not in events
+    assert len(events) > 100
+
+
 def test_playing_the_archive_again_adds_no_row(home_copy):
     settings, outcome = replay(home_copy.home)
     assert outcome.exit_code == 0, outcome.errors
@@ -196,6 +225,11 @@ def test_playing_the_archive_again_adds_no_row(home_copy):
     assert {name: table["content_hash"] for name, table in first.items()} == {
         name: table["content_hash"] for name, table in second.items()
     }
+    calendars = [
+        (settings.releases_dir / name / "calendar.ics").read_bytes()
+        for name in release.names(settings.releases_dir)[-2:]
+    ]
+    assert calendars[0] == calendars[1]
 
 
 @pytest.mark.parametrize(
@@ -214,6 +248,7 @@ def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy, as_of, newes
             "liquidity",
             "unlocks",
             "equity_returns",
+            "events",
         ):
             rows, known = one(con, f"select count(*), max(known_at) from marts.{table}")
             assert known is None or known <= instant, table
@@ -258,3 +293,47 @@ def test_a_run_that_the_command_did_not_start_respects_a_held_home_too(demo):
     assert not [event for event in result.all_events if event.is_step_start]
     said = [str(event.event_specific_data) for event in result.all_events if event.is_failure]
     assert any("another run" in text and "holds the warehouse" in text for text in said)
+
+
+def test_a_dropped_calendar_is_listed_with_what_contradicts_it(home_copy):
+    folder = home_copy.inbox_dir / "calendar"
+    folder.mkdir(parents=True)
+    (folder / "published.csv").write_text(
+        "title,description,start,asset,uid\n"
+        "X 上の AMA,3月13日18:00 UTC,2025-11-12,SUSHI,1\n"
+        "sub0,11月14日から16日,2025-11-15,DOT,2\n"
+        "トークンのアンロック,11月29日,2025-11-28,HYPE,3\n"
+        "no day,,someday,DOT,4\n",
+        "utf-8",
+    )
+    (folder / "team.ics").write_text(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:a\r\nSUMMARY:<b>Upgrade</b>\r\n"
+        "DTSTART;TZID=Asia/Tokyo:20251120T090000\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    settings = home_copy.at(Archive(SAMPLE).last_fetch())
+    outcome = run_pipeline(settings, extract={"only": ["calendar"]})
+    assert outcome.exit_code == 0, outcome.errors
+    folder = release.current(settings.releases_dir)
+    with connect(folder / "tidegauge.duckdb", read_only=True) as con:
+        rows = con.execute(
+            "select source, title, asset_id, kind, start_date::varchar, conflict_reason from marts.events "
+            "where source like 'calendar:%' order by start_date"
+        ).fetchall()
+        assert one(con, "select count(*) from marts.events where conflict_reason = 'sources_disagree'")[0] >= 1
+    one_day, unlock = "dated_one_day_before_end", "dated_one_day_before_end, sources_disagree"
+    assert rows == [
+        ("calendar:published", "X 上の AMA", "sushi", "other", "2025-11-12", "words_name_another_month"),
+        ("calendar:published", "sub0", "polkadot", "other", "2025-11-15", one_day),
+        ("calendar:team", "<b>Upgrade</b>", None, "other", "2025-11-20", None),
+        ("calendar:published", "トークンのアンロック", "hyperliquid", "unlock", "2025-11-28", unlock),
+    ]
+    with connect(settings.warehouse_path, read_only=True) as con:
+        assert one(con, "select reason from raw.quarantine where dataset = 'calendar_events'") == (
+            "start_date is not a time",
+        )
+    [upgrade] = [
+        e
+        for e in Calendar.from_ical((folder / "calendar.ics").read_bytes()).walk("VEVENT")
+        if "Upgrade" in e["SUMMARY"]
+    ]
+    assert upgrade["DTSTART"].dt == datetime(2025, 11, 20, 0, 0, tzinfo=UTC)

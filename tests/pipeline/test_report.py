@@ -8,7 +8,7 @@ import json
 import pytest
 
 from orchestration import cli
-from orchestration.assets.report import BUILD, require_report_of
+from orchestration.assets.report import BUILD, pages_of
 from orchestration.quality import GateClosedError, store
 from orchestration.warehouse import connect, release
 from tests.browser import assert_reads_well
@@ -43,14 +43,14 @@ def test_the_page_reads_well_in_a_browser(demo):
 def test_a_report_of_another_build_closes_the_release(home_copy):
     with connect(home_copy.warehouse_path, read_only=True) as con:
         build = store.mart_state(con)
-    require_report_of(home_copy.report_dir, build)
+    assert len(pages_of(home_copy.report_dir, build)) == 21
     for broken in ('{"build_id": "another"}', "{", "[]"):
         (home_copy.report_dir / BUILD).write_text(broken)
         with pytest.raises(GateClosedError, match="materialise `report` again"):
-            require_report_of(home_copy.report_dir, build)
+            pages_of(home_copy.report_dir, build)
     (home_copy.report_dir / BUILD).unlink()
     with pytest.raises(GateClosedError, match="missing"):
-        require_report_of(home_copy.report_dir, build)
+        pages_of(home_copy.report_dir, build)
 
 
 def test_the_command_says_where_the_page_is_and_copies_it(monkeypatch, capsys, demo, tmp_path):

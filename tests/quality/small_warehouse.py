@@ -227,6 +227,19 @@ def fill_marts(con: duckdb.DuckDBPyConnection) -> None:
     )
     con.execute(
         """
+        create table marts.events as
+        select 'e' || n as event_id, case n when 0 then 'fomc' else 'unlock' end as kind,
+            date '2025-11-10' + n::integer as start_date, date '2025-11-11' + n::integer as end_date,
+            case n when 0 then timestamptz '2025-11-11 19:00:00+00' end as event_at, null::timestamptz as ends_at,
+            case n when 0 then 'instant' else 'day' end as precision, n = 1 as is_conflict,
+            case n when 1 then 'sources_disagree' end as conflict_reason,
+            case n when 0 then 3.75 end::double as target_lower_pct, case n when 0 then 4 end::double as target_upper_pct,
+            timestamptz '2025-01-01 00:00:00+00' as announced_at, timestamptz '2025-11-12 00:00:00+00' as known_at
+        from range(9) as t (n)
+        """
+    )
+    con.execute(
+        """
         create table marts.equity_returns as
         select '^GSPC' as index_id, day::date as session_date, 6700::double as close_local, 6700::double as close_usd,
             0.001::double as log_return, (day + interval 21 hour)::timestamptz as known_at

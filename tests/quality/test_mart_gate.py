@@ -110,6 +110,40 @@ TRIPS: dict[str, tuple[str, set[str]]] = {
         "update marts.unlocks set max_supply_pct = 240 where event_id = 'e1'",
         {"unlocks.values"},
     ),
+    "an event that ends before it starts": (
+        "update marts.events set end_date = start_date - 1 where event_id = 'e1'",
+        {"events.values"},
+    ),
+    "an instant that ends before it starts": (
+        "update marts.events set ends_at = event_at - interval 1 hour where event_id = 'e0'",
+        {"events.values"},
+    ),
+    "an instant of another day": (
+        "update marts.events set event_at = event_at + interval 2 day where event_id = 'e0'",
+        {"events.values"},
+    ),
+    "a kind nobody knows": ("update marts.events set kind = 'party' where event_id = 'e2'", {"events.values"}),
+    "an instant without its time": (
+        "update marts.events set precision = 'instant' where event_id = 'e2'",
+        {"events.values"},
+    ),
+    "a conflict that does not say why": (
+        "update marts.events set conflict_reason = null where event_id = 'e1'",
+        {"events.values"},
+    ),
+    "a target range of half a point": (
+        "update marts.events set target_upper_pct = 4.25 where event_id = 'e0'",
+        {"events.values"},
+    ),
+    "a date announced after it was known": (
+        "update marts.events set announced_at = known_at + interval 1 minute where event_id = 'e0'",
+        {"events.values"},
+    ),
+    "an outcome known tomorrow": (
+        "update marts.events set known_at = timestamptz '2025-11-13 00:00:00+00' where event_id = 'e0'",
+        {"events.time"},
+    ),
+    "a calendar event twice": ("insert into marts.events select * from marts.events limit 1", {"events.keys"}),
     "an event twice": ("insert into marts.unlocks select * from marts.unlocks limit 1", {"unlocks.keys"}),
 }
 

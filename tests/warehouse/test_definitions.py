@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.analytics.correlation import BOOTSTRAP_COLUMNS, COLUMNS, rolling_correlations, with_bootstrap_band
 from orchestration.catalog import load_catalog
+from orchestration.catalog.events import facts_frame, load_events, meetings_frame, releases_frame
 from orchestration.warehouse import definitions
 from orchestration.warehouse.analyses import CORRELATIONS, of_other_builds, replace_table
 
@@ -30,6 +31,9 @@ def frames() -> dict[str, pd.DataFrame]:
         "release_calendar": pd.DataFrame(
             {"release_rule": ["fred.h41"], "period_date": [date(2025, 11, 5)], "known_at": [moment]}
         ),
+        "releases": releases_frame(catalog, date(2025, 11, 1), date(2025, 11, 30)),
+        "fomc_meetings": meetings_frame(load_events()),
+        "dated_facts": facts_frame(load_events()),
         "sessions": pd.DataFrame(
             {"calendar": ["XNYS"], "session_date": [date(2025, 11, 5)], "open_at": [moment], "close_at": [moment]}
         ),
@@ -55,6 +59,9 @@ def test_every_frame_becomes_its_table(con: Con, good: dict[str, pd.DataFrame]) 
     ]
     walcl = con.execute("select unit, scale, look_back_days from catalog.series where series_id = 'fred.WALCL'")
     assert walcl.fetchone() == ("usd", 1e6, 45)
+    ahead = "select target_lower_pct, note from catalog.fomc_meetings where end_date = '2027-12-08'"
+    assert con.execute(ahead).fetchone() == (None, None)
+    assert con.execute("select end_date from catalog.dated_facts where fact_id like 'runoff%'").fetchone() == (None,)
 
 
 def test_the_digest_tells_whether_the_catalog_changed(con: Con, good: dict[str, pd.DataFrame]) -> None:

@@ -3,7 +3,7 @@ with extractions as (
 {%- set tables = [
     'fred_observations', 'fredgraph_observations', 'fiscaldata_operating_cash_balance', 'coinmetrics_asset_metrics',
     'coingecko_markets', 'stablecoins_charts', 'yahoo_chart', 'cboe_vix_history', 'llama_unlock_events',
-    'llama_protocols', 'tradingview_bars'
+    'llama_protocols', 'tradingview_bars', 'calendar_events'
 ] %}
 {%- for table in tables %}
     select max(_extracted_at) as extracted_at
