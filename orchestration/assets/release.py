@@ -29,7 +29,7 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         deps=upstream,
         group_name="release",
         kinds={"duckdb", "parquet"},
-        description="A read-only copy of marts and analytics: DuckDB file, Parquet, report, calendar, manifest; `releases/current`.",
+        description="A read-only copy of marts and analytics: DuckDB file, Parquet, report, calendar; `releases/current`.",
     )
     def publish(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         now = settings.now()

@@ -88,7 +88,7 @@ def named(name: str, frame: pd.DataFrame) -> alt.NamedData:
 
 def text_of(series_: Sequence[Series], language: str, field: str = "series") -> str:
     """Vega expression that turns a key of the data into its name."""
-    names = json.dumps({each.key: each.name.of(language) for each in series_}, ensure_ascii=False)
+    names = json.dumps({each.key: each.name.of(language) for each in series_})
     return f"({names})[datum.{field}]"
 
 

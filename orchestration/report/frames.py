@@ -219,31 +219,48 @@ def unlock_coverage(con: Connection, start: date, end: date) -> dict[str, int]:
     return dict(zip(("events", "priced", "circulating", "max_supply"), row, strict=True))
 
 
-def unlock_days(con: Connection, start: date, end: date) -> pd.DataFrame:
-    """Cliffs of one token and day as one event. Columns: day, kind, title, known_at."""
+def events(con: Connection, start: date, end: date) -> pd.DataFrame:
+    """Events that touch the span. Columns: day (first one within it), kind, title, source, is_conflict, known_at."""
     found = con.execute(
         """
         select
-            u.unlock_at::date as day, 'unlock' as kind, coalesce(max(d.symbol), u.token_id) as token, u.source,
-            sum(u.amount_tokens) as tokens, sum(u.circulating_pct) as circulating_pct,
-            sum(u.max_supply_pct) as max_supply_pct, max(u.known_at) as known_at
-        from marts.unlocks as u left join marts.dim_asset as d on u.token_id = d.asset_id
-        where u.kind = 'cliff' and u.unlock_at >= ? and u.unlock_at < ?::date + 1
-        group by u.unlock_at::date, u.token_id, u.source
-        having sum(u.amount_tokens) > 0
-        order by all
+            greatest(start_date, $start) as day,
+            kind,
+            title,
+            source,
+            start_date,
+            end_date,
+            precision,
+            amount_tokens,
+            is_conflict,
+            conflict_reason,
+            known_at
+        from marts.events
+        where start_date <= $end and coalesce(end_date, if(kind = 'shutdown', $end, start_date)) >= $start
+        order by day, kind, title, event_id
         """,
-        [start, end],
+        {"start": start, "end": end},
     ).df()
-    return found.assign(
-        title=[_unlock_title(row) for row in found.to_dict("records")], day=pd.to_datetime(found["day"])
-    )[["day", "kind", "title", "known_at"]]
+    titles = [_event_title(row) for row in found.to_dict("records")]
+    found = found.assign(kind=found["kind"].map(label), source=found["source"].map(label))
+    shown = ["day", "kind", "title", "source", "is_conflict", "known_at"]
+    return found.assign(day=pd.to_datetime(found["day"]), title=titles)[shown]
 
 
-def _unlock_title(row: dict[Hashable, Any]) -> str:
-    shares = [("circulating", row["circulating_pct"]), ("max. supply", row["max_supply_pct"])]
-    share = next((f", {value:.2f} % of {name}" for name, value in shares if value == value and value is not None), "")
-    return label(f"{label(row['token'])}: {row['tokens']:,.0f} tokens{share} ({row['source']})")
+def _event_title(row: dict[Hashable, Any]) -> str:
+    """What the source calls it, with what a date alone does not say: length, precision, tokens, doubts."""
+    more = []
+    if pd.notna(row["end_date"]) and row["end_date"] != row["start_date"]:
+        more.append(f"{row['start_date']:%m-%d} – {row['end_date']:%m-%d}")
+    elif row["start_date"] < row["day"]:
+        more.append(f"since {row['start_date']:%Y-%m-%d}")
+    if row["precision"] not in ("instant", "day"):
+        more.append(clean(row["precision"]))
+    if pd.notna(row["amount_tokens"]):
+        more.append(f"{row['amount_tokens']:,.0f} tokens")
+    if row["is_conflict"]:
+        more.append(f"⚠ {clean(row['conflict_reason']).replace('_', ' ')}")
+    return " · ".join([label(row["title"]), *more])
 
 
 def changes(con: Connection, end: date) -> pd.DataFrame:

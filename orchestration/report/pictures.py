@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Draw = Callable[[Look], "alt.LayerChart"]
 
 INDICES = {"^KS11": same("KOSPI"), "^GSPC": same("S&P 500"), "000001.SS": same("Shanghai Composite")}
+EVENT_KINDS = ("fomc", "policy", "shutdown", "macro_release", "unlock", "other")
 PRICED_SHARE = 0.5
 """Sums in USD are drawn when at least this share of the schedule rows has a price."""
 LATE_DAYS = 21
@@ -462,35 +463,37 @@ def _equities(con: Connection, held: dict[str, date | None], base: date, end: da
 
 
 def _calendar(con: Connection, today: date) -> Picture:
-    start, end = today - timedelta(days=14), today + timedelta(days=45)
-    found, missing = frames.unlock_days(con, start, end), [Missing("calendar", None, say("events"))]
-    picture = Picture(9, "calendar", ("unlocks",), missing=missing, known_at=_newest(found))
+    picture = Picture(9, "calendar", ("events",))
+    if not frames.has_table(con, "marts.events"):
+        return replace(picture, missing=[Missing("calendar", None, say("events"))])
+    found = frames.events(con, today - timedelta(days=14), today + timedelta(days=45))
     if found.empty:
-        return picture
-    kinds = list(dict.fromkeys(found["kind"]))
-    legend = charts.series(*((kind, event_kind(kind)) for kind in kinds))
-    data = found[["day", "kind", "title"]].rename(columns={"kind": "series"})
-    ahead = found[found["day"] >= pd.Timestamp(today)].sort_values(["day", "kind", "title"])
-    return replace(
-        picture,
-        panels=[
-            Panel(
-                "p9",
-                None,
-                data,
-                partial(charts.timeline, "p9", data, legend, say("unit_events"), today=today.isoformat()),
-            )
-        ],
-        rows=[
-            {"day": f"{row['day']:%Y-%m-%d}", "kind": event_kind(row["kind"]), "title": row["title"]}
-            for row in ahead.to_dict("records")
-        ],
+        newest = frames.one(con, "select max(start_date) as day from marts.events")
+        return replace(picture, missing=[Missing("calendar", newest["day"] if newest else None, say("events"))])
+    kinds = [kind for kind in EVENT_KINDS if kind in set(found["kind"])]
+    kinds += sorted(set(found["kind"]) - set(kinds))
+    legend = charts.series(*((kind, event_kind(kind)) for kind in kinds), is_dashed=False)
+    data = found[["day", "kind", "title", "source"]].rename(columns={"kind": "series"})
+    ahead = found[found["day"] >= pd.Timestamp(today)]
+    notes = [say("events_counted", n=len(found), ahead=len(ahead), conflicts=int(found["is_conflict"].sum()))]
+    panel = Panel(
+        "p9", None, data, partial(charts.timeline, "p9", data, legend, say("unit_events"), today=today.isoformat())
     )
+    rows = [
+        {
+            "day": f"{row['day']:%Y-%m-%d}",
+            "kind": event_kind(row["kind"]),
+            "title": row["title"],
+            "source": row["source"],
+        }
+        for row in ahead.to_dict("records")
+    ]
+    return replace(picture, panels=[panel], notes=notes, rows=rows, known_at=_newest(found))
 
 
 def event_kind(kind: str) -> Both:
     """A kind of event in words; one that has none is shown as it is written."""
-    return say(f"event_{kind}") if has(f"event_{kind}") else same(frames.label(kind))
+    return say(f"event_{kind}") if has(f"event_{kind}") else same(kind)
 
 
 # ------------------------------------------------------------------ 10

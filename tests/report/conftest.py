@@ -71,6 +71,13 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
                 other_supply_effect_usd, entry_effect_usd, exit_effect_usd, price_index, equal_weight_index, dilution_pct,
                 below_year_ago_pct, year_ago_assets),
                 (select null::double as median_coin_return_1y_pct, 98.0 as split_cap_pct, {KNOWN} as known_at);
+            create table marts.events as select *, {KNOWN} as known_at from (values
+                ('e1', 'fomc', 'federalreserve', 'FOMC meeting', date '2025-12-09', date '2025-12-10', 'day', null, false, null),
+                ('e2', 'shutdown', 'tidegauge', 'Lapse of funding', date '2025-10-01', null, 'day', null, false, null),
+                ('e3', 'unlock', 'defillama', 'APT', date '2025-11-20', null, 'day', 10.0, false, null),
+                ('e4', 'other', 'calendar:x', 'AMA', date '2025-11-12', null, 'day', null, true, 'words_name_another_month'),
+                ('e5', 'fomc', 'federalreserve', 'FOMC meeting', date '2026-01-27', date '2026-01-28', 'day', null, false, null)
+            ) as t (event_id, kind, source, title, start_date, end_date, precision, amount_tokens, is_conflict, conflict_reason);
             create table marts.unlocks (
                 token_id varchar, source varchar, kind varchar, unlock_at timestamptz, ends_at timestamptz, amount_tokens double,
                 circulating_pct double, max_supply_pct double, value_at_unlock_usd double, known_at timestamptz);

@@ -139,6 +139,11 @@ def test_a_text_from_data_is_shown_and_never_run(con, facts, real_stills):
             [f"h{number}"],
         )
         con.execute(
+            "insert into marts.events by name select $1 as event_id, $2 as kind, $2 as source, $2 as title, "
+            "date '2025-11-20' as start_date, $2 as precision, true as is_conflict, $2 as conflict_reason",
+            [f"h{number}", hostile],
+        )
+        con.execute(
             "insert into marts.dim_source select $1, $2, $2, $2, $2, $2, 'javascript:alert(6)', $2",
             [f"s{number}", hostile],
         )
@@ -164,7 +169,8 @@ def test_a_text_from_data_is_shown_and_never_run(con, facts, real_stills):
     tokens = {row[0] for row in embedded["data"]["p2b"]["rows"]}
     assert clean(HOSTILE[0]) in tokens
     assert max(map(len, tokens)) <= LONGEST_LABEL
-    assert not re.search("[\u0000\u0007\u202e\u2028]", "".join(tokens))
+    titles = {row[2] for row in embedded["data"]["p9"]["rows"]}
+    assert not re.search("[\u0000\u0007\u202e\u2028]", "".join(tokens | titles))
     assert {still.number for still in report.stills} == set(range(1, 11))
     for still in report.stills:
         names = {element.tag.split("}")[-1] for element in ElementTree.fromstring(still.svg).iter()}

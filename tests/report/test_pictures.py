@@ -148,6 +148,25 @@ def test_the_time_a_rate_stood_lower_leaves_gaps_out(con, facts):
     assert "stood lower 0 % of the time" in note
 
 
+def test_the_calendar_shows_what_lies_ahead_with_its_doubts(pictures):
+    rows = {row["title"]: (row["day"], row["kind"].en) for row in pictures[9].rows}
+    assert rows == {
+        "AMA · ⚠ words name another month": ("2025-11-12", "imported calendars"),
+        "APT · 10 tokens": ("2025-11-20", "unlocks"),
+        "FOMC meeting · 12-09 – 12-10": ("2025-12-09", "FOMC"),
+    }
+    lasting = pictures[9].panels[0].data.set_index("series").loc["shutdown"]
+    assert lasting["day"] == pd.Timestamp("2025-10-29")
+    assert lasting["title"] == "Lapse of funding · since 2025-10-01"
+
+
+def test_without_a_calendar_its_picture_says_so(con, facts):
+    con.execute("drop table marts.events")
+    picture = drawn(con, facts, 9)
+    assert not picture.panels
+    assert "marts.events" in picture.missing[0].text().en
+
+
 def test_a_report_of_the_past_ends_on_its_day(con, facts):
     past = dataclasses.replace(facts, as_of=datetime(2025, 10, 30, 20, 29, tzinfo=UTC))
     for picture in all_pictures(con, past):
