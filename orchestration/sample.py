@@ -24,6 +24,7 @@ import requests
 from orchestration.catalog import Catalog, load_catalog
 from orchestration.extract.archive import EXCERPT, Archive
 from orchestration.extract.base import Exchange, Window
+from orchestration.extract.coinmetrics import CATALOG
 from orchestration.extract.progress import Progress
 from orchestration.extract.run import active_providers, harvest_live
 from orchestration.settings import ConfigurationError, load_settings
@@ -113,7 +114,8 @@ def _fetch(
     settings = load_settings(home=home, mirror=mirror, inbox=inbox).at(clock)
     window = Window(WINDOWS[0].start - YEAR_BEFORE, clock.date())
     with Progress() as progress:
-        for harvest in harvest_live(catalog, settings, lambda p, k: window, active_providers(settings, only), progress):
+        active = active_providers(settings, only or tuple(EXCERPTS))
+        for harvest in harvest_live(catalog, settings, lambda p, k: window, active, progress):
             if harvest.failures:
                 raise ConfigurationError("; ".join(str(error) for error, _ in harvest.failures))
 
@@ -173,6 +175,8 @@ def _fiscaldata(exchange: Exchange) -> bytes:
 
 
 def _coinmetrics(exchange: Exchange) -> bytes:
+    if exchange.request.path == CATALOG:
+        return exchange.body
     rows = [
         {name: value if name in ("asset", "time") else rounded(value) for name, value in row.items()}
         for row in json.loads(exchange.body)["data"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, create_model, field_validator, model_validator
@@ -26,6 +26,7 @@ PROVIDERS = (
     "tokenomist",
     "yahoo",
     "cboe",
+    "ecos",
     "tradingview",
     "calendar",
 )
@@ -74,6 +75,16 @@ class _Base(BaseSettings):
     http_connect_timeout_seconds: float = Field(10.0, gt=0)
     http_read_timeout_seconds: float = Field(60.0, gt=0)
     http_max_bytes: int = Field(128 * 2**20, gt=0, description="largest decompressed body accepted")
+    coingecko_plan: Literal["keyless", "demo", "pro"] | None = Field(
+        None, description="the plan of the CoinGecko key; default demo with a key, keyless without"
+    )
+    coingecko_universe: int = Field(250, ge=1, le=5000, description="coins in each day's snapshot, largest caps first")
+    coingecko_history_coins: int | None = Field(
+        None, ge=0, description="coins whose daily history is asked for; default by plan, see catalog/coingecko.yml"
+    )
+    coinmarketcap_website: bool = Field(
+        False, description="read CoinMarketCap's undocumented website history, whose terms the run repeats"
+    )
     busy_timeout_seconds: float = Field(30.0, ge=0, description="how long to wait for a warehouse in use")
     releases_kept: int = Field(5, ge=1, description="newest releases kept on disk")
 
@@ -96,6 +107,12 @@ class _Base(BaseSettings):
         for name, url in urls.items():
             if url and urlsplit(url).scheme != "https" and not is_loopback(url):
                 raise ValueError(f"{name}: {url!r} must be https:// (plain http is accepted for loopback only)")
+        return self
+
+    @model_validator(mode="after")
+    def _plan_has_its_key(self) -> Self:
+        if self.coingecko_plan in ("demo", "pro") and not getattr(self, "coingecko_api_key", None):
+            raise ValueError(f"TIDEGAUGE_COINGECKO_PLAN: {self.coingecko_plan} needs TIDEGAUGE_COINGECKO_API_KEY")
         return self
 
     @property
@@ -150,6 +167,16 @@ class _Base(BaseSettings):
         key: SecretStr | None = getattr(self, f"{provider}_api_key", None)
         return key
 
+    def plan(self, provider: str) -> str:
+        """The plan the provider is asked under: its own setting, else `demo` with a key and `keyless` without."""
+        own: str | None = getattr(self, f"{provider}_plan", None)
+        return own or ("demo" if self.api_key(provider) else "keyless")
+
+    def requests_per_minute(self, provider: str) -> int | None:
+        """The pace a person has set for a provider, or None for the catalog's."""
+        pace: int | None = getattr(self, f"{provider}_requests_per_minute", None)
+        return pace
+
     def secrets(self) -> list[str]:
         """Every configured key in clear text: for redaction only."""
         keys = (self.api_key(provider) for provider in PROVIDERS)
@@ -193,13 +220,19 @@ def _mirror_now(mirror: str) -> datetime:
         ) from None
 
 
-_PER_PROVIDER: dict[str, Any] = {f"{p}_base_url": (str | None, None) for p in PROVIDERS} | {
-    f"{p}_api_key": (SecretStr | None, None) for p in PROVIDERS
+_PER_PROVIDER: dict[str, Any] = {
+    f"{provider}_{name}": field
+    for provider in PROVIDERS
+    for name, field in {
+        "base_url": (str | None, None),
+        "api_key": (SecretStr | None, None),
+        "requests_per_minute": (int | None, Field(None, ge=1)),
+    }.items()
 }
 
 
 class Settings(create_model("_ProviderSettings", __base__=_Base, **_PER_PROVIDER)):  # type: ignore[misc]
-    """All settings, with `<provider>_base_url` and `<provider>_api_key` for each name in PROVIDERS."""
+    """All settings, with `<provider>_base_url`, `_api_key` and `_requests_per_minute` for each name in PROVIDERS."""
 
 
 def load_settings(**overrides: Any) -> Settings:

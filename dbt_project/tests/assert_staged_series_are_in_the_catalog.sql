@@ -4,7 +4,7 @@ with staged as (
     {%- for model in [
         'stg_fred__observations', 'stg_fredgraph__observations', 'stg_fiscaldata__tga_close',
         'stg_coinmetrics__observations', 'stg_stablecoins__observations', 'stg_yahoo__observations',
-        'stg_cboe__observations', 'stg_tradingview__observations'
+        'stg_cboe__observations', 'stg_ecos__observations', 'stg_coinmarketcap__observations', 'stg_tradingview__observations'
     ] %}
     select distinct series_id
     from {{ ref(model) }}

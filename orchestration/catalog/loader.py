@@ -119,7 +119,6 @@ def _provider(document: dict[str, Any], where: str) -> Provider:
     look_back = top.get("look_back_days", 14)
     terms = build_entry(Terms, top.pop("terms", None), where, "terms")
     rate_limit = _optional(RateLimit, top.pop("rate_limit", None), where, "rate_limit")
-    with_key = _optional(RateLimit, top.pop("rate_limit_with_key", None), where, "rate_limit_with_key")
     key = build_entry(KeyPolicy, top.pop("key", {}), where, "key")
     datasets = _each(top, "datasets", where, "name", lambda raw: {"look_back_days": look_back} | raw, Dataset)
     releases = _each(top, "releases", where, "id", lambda raw: raw | {"id": f"{name}.{raw.get('id')}"}, ReleaseRule)
@@ -137,7 +136,6 @@ def _provider(document: dict[str, Any], where: str) -> Provider:
     fields = {
         "terms": terms,
         "rate_limit": rate_limit,
-        "rate_limit_with_key": with_key,
         "key": key,
         "datasets": datasets,
         "releases": releases,

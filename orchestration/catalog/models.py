@@ -103,6 +103,15 @@ class RateLimit(Entry):
     robots: str = ""
 
 
+class AccessPlan(Entry):
+    """What a provider grants under one of its plans: host, pace, header of the key, coins whose history it can bear."""
+
+    base_url: HttpsUrl
+    rate_limit: RateLimit
+    key_header: str | None = None
+    history_coins: Annotated[int, Field(ge=0)] = 0
+
+
 class KeyPolicy(Entry):
     """Whether the provider wants a key, and the variable that holds it."""
 
@@ -239,15 +248,20 @@ class Dataset(Entry):
 
 
 class Provider(Entry):
-    """One source: where it is, what it allows, what is asked of it."""
+    """One source: where it is, what it allows, what is asked of it.
+
+    hosts: other hosts than base_url, by the name a request gives.
+    plans: what differs by the plan a key was bought under.
+    """
 
     provider: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")]
     name: Text
     homepage: HttpsUrl
     base_url: HttpsUrl | None
+    hosts: dict[str, HttpsUrl] = {}
     terms: Terms
     rate_limit: RateLimit | None
-    rate_limit_with_key: RateLimit | None = None
+    plans: dict[str, AccessPlan] = {}
     key: KeyPolicy = KeyPolicy()
     fallback_for: str | None = None
     look_back_days: Annotated[int, Field(ge=1)] = 14

@@ -8,15 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "number", "date", "us_date", "unix", "instant", "unix_or_date"]
+Kind = Literal["text", "number", "date", "us_date", "compact_date", "unix", "unix_ms", "instant", "unix_or_date"]
 
 
 @dataclass(frozen=True)
 class Column:
     """One column of a raw table.
 
-    kind: how the text must read: `number` (finite), `date` (ISO), `us_date` (MM/DD/YYYY), `unix` (seconds), `instant`
-        (ISO 8601 with Z), `unix_or_date`. A row whose text does not read so is quarantined.
+    kind: how the text must read: `number` (finite), `date` (ISO), `us_date` (MM/DD/YYYY), `compact_date`
+        (YYYYMMDD), `unix` (seconds), `unix_ms`, `instant` (ISO 8601 with Z), `unix_or_date`. A row whose text does not read
+        so is quarantined.
     missing: texts that mean "no value" and are kept as they are.
     minimum: smallest number that can exist; below it the row is quarantined (a price or a cap is never negative).
     required: the provider must serve it; its absence means the format changed and fails the source.
@@ -35,7 +36,11 @@ class Column:
 
 @dataclass(frozen=True)
 class RawTable:
-    """A raw table; `key` is the natural key of a row, `series` and `period` find the newest value of a series."""
+    """A raw table; `key` is the natural key of a row, `series` and `period` find the newest value of a series.
+
+    newest_by: the instant that decides between rows of one key in one answer: a coin that changes places between two
+        pages is on both.
+    """
 
     name: str
     provider: str
@@ -43,6 +48,7 @@ class RawTable:
     key: tuple[str, ...]
     series: str | None = None
     period: str | None = None
+    newest_by: str | None = None
 
     @property
     def column_names(self) -> list[str]:
@@ -129,6 +135,19 @@ _TABLES = (
         period="time",
     ),
     RawTable(
+        "coinmetrics_catalog",
+        "coinmetrics",
+        (
+            Column("asset"),
+            Column("metric"),
+            Column("frequency"),
+            *_text("community", "min_time"),
+            # Moves on every day.
+            *_text("max_time", versioned=False),
+        ),
+        ("asset", "metric", "frequency"),
+    ),
+    RawTable(
         "coingecko_markets",
         "coingecko",
         (
@@ -152,6 +171,46 @@ _TABLES = (
             Column("last_updated", "instant"),
         ),
         ("id", "snapshot_date"),
+        period="snapshot_date",
+        newest_by="last_updated",
+    ),
+    RawTable(
+        "coingecko_market_chart",
+        "coingecko",
+        (
+            Column("id"),
+            Column("timestamp", "unix_ms"),
+            Column("price", "number", minimum=0.0),
+            *_numbers("market_cap", "total_volume", minimum=0.0),
+        ),
+        ("id", "timestamp"),
+        series="id",
+        period="timestamp",
+    ),
+    RawTable(
+        "coinmarketcap_history",
+        "coinmarketcap",
+        (
+            Column("timestamp", "instant"),
+            Column("totalMarketCap", "number", minimum=0.0),
+            *_numbers("altcoinMarketCap", "btcDominance", "ethDominance", minimum=0.0),
+            *_numbers("totalVolume24H", "altcoinVolume24H", minimum=0.0),
+        ),
+        ("timestamp",),
+        period="timestamp",
+    ),
+    RawTable(
+        "coinmarketcap_global_metrics",
+        "coinmarketcap",
+        (
+            Column("snapshot_date", "date"),
+            Column("last_updated", "instant"),
+            Column("total_market_cap", "number", minimum=0.0),
+            *_numbers("altcoin_market_cap", "btc_dominance", "eth_dominance", minimum=0.0),
+            *_numbers("total_volume_24h", "altcoin_volume_24h", minimum=0.0),
+            *_text("active_cryptocurrencies", "total_cryptocurrencies"),
+        ),
+        ("snapshot_date",),
         period="snapshot_date",
     ),
     RawTable(
@@ -183,6 +242,22 @@ _TABLES = (
         ("symbol", "timestamp"),
         series="symbol",
         period="timestamp",
+    ),
+    RawTable(
+        "ecos_statistics",
+        "ecos",
+        (
+            Column("series_id"),
+            Column("TIME", "compact_date"),
+            Column("DATA_VALUE", "number", frozenset({"", "-"})),
+            Column("STAT_CODE"),
+            Column("ITEM_CODE1"),
+            *_text("STAT_NAME", "ITEM_NAME1", "ITEM_CODE2", "ITEM_NAME2", "ITEM_CODE3", "ITEM_NAME3"),
+            *_text("ITEM_CODE4", "ITEM_NAME4", "UNIT_NAME", "WGT"),
+        ),
+        ("series_id", "TIME"),
+        series="series_id",
+        period="TIME",
     ),
     RawTable(
         "cboe_vix_history",

@@ -44,7 +44,7 @@ class Archive:
     def write(self, exchange: Exchange, rejected: str | None = None) -> Path:
         """Store one response; `rejected` says why its rows were not used (it is kept, but never replayed).
 
-        Secrets are not part of what is written: `secret_params` and `secret_headers` stay out.
+        Secrets are not part of what is written: `secret_params`, `secret_headers` and `secret_path` stay out.
         """
         if not re.fullmatch(r"[a-z][a-z0-9]*", exchange.request.provider):
             raise ArchiveError(f"archive {self.root}: {exchange.request.provider!r} is no provider's name")
@@ -52,11 +52,7 @@ class Archive:
         body = self._body_path(sha)
         if not _holds(body, sha):
             _write_atomically(body, gzip.compress(exchange.body, 9, mtime=0))
-        request = {
-            name: value
-            for name, value in asdict(exchange.request).items()
-            if name not in ("secret_params", "secret_headers")
-        }
+        request = {name: value for name, value in asdict(exchange.request).items() if not name.startswith("secret_")}
         stamp = exchange.fetched_at.astimezone(UTC)
         sidecar = {
             "request": request,

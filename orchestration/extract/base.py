@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 
 from orchestration import __version__
 from orchestration.catalog import Provider, Series
 from orchestration.catalog.tables import RawTable
-from orchestration.extract.errors import PayloadError
+from orchestration.extract.errors import ExtractError, PayloadError, PermanentError, TransientError
 from orchestration.settings import Settings
 
 USER_AGENT = f"tidegauge/{__version__} (open-source data warehouse)"
@@ -52,7 +53,9 @@ class Plan:
 class Request:
     """One GET. `label` names it in messages; `context` is what the parser needs to know and is archived with the body.
 
-    `secret_params` and `secret_headers` are sent but never shown, logged or archived.
+    `secret_params`, `secret_headers` and `secret_path` are sent but never shown, logged or archived. `secret_path` fills
+    `{name}` in `path` on its way out only: messages, the archive and everything else see the placeholder.
+    `host` names one of the provider's other hosts.
     """
 
     provider: str
@@ -63,8 +66,24 @@ class Request:
     context: Mapping[str, str] = field(default_factory=dict)
     secret_params: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret_path: Mapping[str, str] = field(default_factory=dict, repr=False)
+    host: str = ""
     required: bool = True
     may_be_empty: bool = False
+
+    @property
+    def filled_path(self) -> str:
+        """The path with its keys in place: for sending only."""
+        path = self.path
+        for name, secret in self.secret_path.items():
+            path = path.replace(f"{{{name}}}", quote(secret, safe=""))
+        return path
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Every key this request carries, as it is and as a URL spells it: for redaction only."""
+        keys = (*self.secret_params.values(), *self.secret_headers.values(), *self.secret_path.values())
+        return frozenset(spelling for key in keys for spelling in (key, quote(key, safe="")))
 
 
 @dataclass(frozen=True)
@@ -90,6 +109,24 @@ Rows = dict[str, list[Row]]
 def problem(exchange: Exchange, what: str, remedy: str = "") -> PayloadError:
     """The error of a body that is not what its request asked for."""
     return PayloadError(exchange.request.provider, exchange.request.label, what, remedy)
+
+
+def refusal(
+    exchange: Exchange, said: str, known: tuple[str, bool] | None, *, is_transient: bool = False
+) -> ExtractError:
+    """The error of an error object that came with status 200.
+
+    Asked again when it is transient or means nothing to us; where its provider module knows the remedy, another try cannot
+    help. `known` is what its `explain` found.
+    """
+    request, what = exchange.request, f'an error object came with status 200: "{said}"'
+    error: ExtractError = problem(exchange, what, "try again later")
+    if is_transient:
+        error = TransientError(request.provider, request.label, what, "the provider is busy: try again later")
+    elif known:
+        error = PermanentError(request.provider, request.label, what, known[0], whole_provider=known[1])
+        error.status = exchange.status
+    return error
 
 
 def _head(body: bytes) -> str:

@@ -141,6 +141,8 @@ def _day(table: RawTable, text: str | None) -> date | None:
     try:
         if kind == "unix" or (kind == "unix_or_date" and text.lstrip("-").isdigit()):
             return datetime.fromtimestamp(float(text), UTC).date()
+        if kind == "unix_ms":
+            return datetime.fromtimestamp(float(text) / 1000, UTC).date()
         if kind == "us_date":
             return datetime.strptime(text, "%m/%d/%Y").replace(tzinfo=UTC).date()
         return date.fromisoformat(text[:10])

@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -62,13 +62,16 @@ class Client:
     ) -> None:
         self._settings, self._provider, self._explain, self._sleep = settings, provider, explain, sleep
         self._on_response = on_response
-        self._base = settings.base_url(provider.provider, provider.base_url or "")
+        plan = provider.plans.get(settings.plan(provider.provider))
+        self._base = settings.base_url(provider.provider, (plan.base_url if plan else provider.base_url) or "")
         self._session = requests.Session()
         self._session.headers["User-Agent"] = USER_AGENT
         # A mirror on this machine needs no politeness; a host of somebody else's always gets it.
-        limit = provider.rate_limit_with_key if settings.api_key(provider.provider) else None
-        limit = None if is_loopback(self._base) else limit or provider.rate_limit
-        self._limiter = Limiter(Rate(limit.requests, int(limit.per_seconds * Duration.SECOND))) if limit else None
+        limit = None if is_loopback(self._base) else plan.rate_limit if plan else provider.rate_limit
+        rate = (limit.requests, limit.per_seconds) if limit else None
+        if rate and (per_minute := settings.requests_per_minute(provider.provider)):
+            rate = (per_minute, 60.0)
+        self._limiter = Limiter(Rate(rate[0], int(rate[1] * Duration.SECOND))) if rate else None
         self.tries = 0
 
     def get(self, request: Request, judge: Judge) -> Exchange:
@@ -128,11 +131,16 @@ class Client:
         self._on_response(exchange, None)
         return exchange
 
+    def _url(self, request: Request) -> str:
+        other = self._provider.hosts[request.host] if request.host else None
+        base: str = self._settings.base_url(request.provider, other) if other else self._base
+        return base + request.filled_path
+
     def _exchange(self, request: Request) -> Exchange:
         timeout = (self._settings.http_connect_timeout_seconds, self._settings.http_read_timeout_seconds)
         try:
             with self._session.get(
-                self._base + request.path,
+                self._url(request),
                 params={**request.params, **request.secret_params},
                 headers={**request.headers, **request.secret_headers},
                 timeout=timeout,
@@ -141,7 +149,7 @@ class Client:
                 allow_redirects=False,
             ) as answer:
                 body = _without_keys(request, self._read(request, answer))
-                keys = [*request.secret_params.values(), *request.secret_headers.values()]
+                keys = request.secrets
                 headers = {name: redact(answer.headers[name], keys) for name in KEPT_HEADERS if name in answer.headers}
                 return Exchange(request, answer.status_code, body, self._settings.fetch_instant(), headers)
         except requests.exceptions.SSLError as error:
@@ -194,7 +202,7 @@ class Client:
 
     def _refuse(self, exchange: Exchange) -> NoReturn:
         request, status = exchange.request, exchange.status
-        said = redact(error_text(exchange.body), self._settings.secrets())
+        said = redact(error_text(exchange.body, status), self._settings.secrets())
         problem = f'HTTP {status} "{said}"' if said else f"HTTP {status}"
         if 300 <= status < 400:
             raise PermanentError(
@@ -231,8 +239,11 @@ def _retry_after(exchange: Exchange) -> float | None:
         return None
 
 
-def error_text(body: bytes) -> str:
-    """What an error body says, in one line of at most 200 characters; nothing for a web page."""
+def error_text(body: bytes, status: int = 0) -> str:
+    """What an error body says, in one line of at most 200 characters; nothing for a web page.
+
+    The provider's own error code goes before its message where it says more than `status` does.
+    """
     raw = body[:20_000].decode("utf-8", "replace").strip()
     if raw.startswith("<"):
         return "a web page"
@@ -250,24 +261,26 @@ def error_text(body: bytes) -> str:
         ("errorMessage",),
         ("error",),
     ):
-        found = value
+        found, code = value, None
         for key in path:
+            code = found.get("error_code") if isinstance(found, dict) else None
             found = found.get(key) if isinstance(found, dict) else None
         if isinstance(found, str):
-            return " ".join(found.split())[:200]
+            known = f"{code}: " if code is not None and str(code) != str(status) else ""
+            return (known + " ".join(found.split()))[:200]
     return " ".join(raw.split())[:200]
 
 
 def _without_keys(request: Request, body: bytes) -> bytes:
     """The body with the keys of its own request blanked: some servers repeat the question in their answer."""
-    for secret in (*request.secret_params.values(), *request.secret_headers.values()):
+    for secret in request.secrets:
         # Anything shorter is no key of a provider, and may well be part of a number.
         if len(secret) >= 8:
             body = body.replace(secret.encode(), b"***")
     return body
 
 
-def redact(text: str, secrets: list[str]) -> str:
+def redact(text: str, secrets: Iterable[str]) -> str:
     """`text` with every configured key blanked."""
     for secret in secrets:
         text = text.replace(secret, "***")

@@ -23,7 +23,9 @@ from orchestration.extract import (
     calendar,
     cboe,
     coingecko,
+    coinmarketcap,
     coinmetrics,
+    ecos,
     fiscaldata,
     fred,
     fredgraph,
@@ -44,17 +46,8 @@ log = logging.getLogger(__name__)
 MODULES: dict[str, ModuleType] = {
     module.__name__.rsplit(".", 1)[1]: module
     for module in (
-        fred,
-        fredgraph,
-        fiscaldata,
-        coinmetrics,
-        coingecko,
-        stablecoins,
-        yahoo,
-        cboe,
-        llama,
-        tradingview,
-        calendar,
+        *(fred, fredgraph, fiscaldata, coinmetrics, coingecko, coinmarketcap),
+        *(stablecoins, yahoo, cboe, ecos, llama, tradingview, calendar),
     )
 }
 
@@ -138,7 +131,12 @@ class Basket:
 
 
 def _same(one: Request, other: Request) -> bool:
-    return (one.path, one.params, one.context) == (other.path, other.params, other.context)
+    return _question(one) == _question(other)
+
+
+def _question(request: Request) -> tuple[object, ...]:
+    # One symbol exported twice is one question: the copy of a file adds nothing and is no failure.
+    return request.path, request.params, {name: value for name, value in request.context.items() if name != "file"}
 
 
 @contextmanager
@@ -181,6 +179,8 @@ def active_providers(settings: Settings, only: tuple[str, ...] = ()) -> dict[str
         reasons["fredgraph"] = "a FRED key is set, the keyless downloads are not needed"
     else:
         reasons["fred"] = "TIDEGAUGE_FRED_API_KEY is not set, the keyless downloads (fredgraph) stand in"
+    if not settings.api_key("ecos"):
+        reasons["ecos"] = "TIDEGAUGE_ECOS_API_KEY is not set (free at ecos.bok.or.kr)"
     if not any(settings.inbox_dir.glob("*.csv")):
         reasons["tradingview"] = f"no chart exports in {settings.inbox_dir}"
     calendars = settings.inbox_dir / calendar.FOLDER
@@ -189,6 +189,8 @@ def active_providers(settings: Settings, only: tuple[str, ...] = ()) -> dict[str
     if only:
         if "fred" in only and reasons["fred"]:
             raise ConfigurationError("fred needs a key: set TIDEGAUGE_FRED_API_KEY, or ask for fredgraph instead")
+        if "ecos" in only and reasons["ecos"]:
+            raise ConfigurationError(f"ecos needs a key: {reasons['ecos']}")
         reasons = {
             name: (None if name == "fredgraph" else reasons[name]) if name in only else "not asked for (--only)"
             for name in reasons
@@ -283,39 +285,52 @@ def _ask(basket: Basket, plan: Plan, archive: Archive, progress: Progress) -> No
         explain=getattr(module, "explain", lambda status, text: None),
         on_response=lambda exchange, error: _archive(archive, exchange, error),
     )
-    queue: list[Request] = list(module.requests(plan))
-    total, in_a_row = len(queue), 0
+    # What a module probes first decides what it asks for then; without an answer it asks for everything.
+    probe: Request | None = module.probe(plan) if hasattr(module, "probe") else None
+    queue: list[Request] = [probe] if probe else list(module.requests(plan))
+    in_a_row = 0
     try:
         for done, first in enumerate(queue):
             request: Request | None = first
             asked: list[Request] = []
-            progress.at(name, done, total, first.label)
+            answers: list[Exchange] = []
+            is_unusable = False
+            progress.at(name, done, len(queue), first.label)
             try:
                 while request is not None:
                     asked.append(request)
-                    request = _take(client, basket, request, asked)
+                    exchange, request = _take(client, basket, request, asked)
+                    answers += [exchange] if first is probe else []
                 in_a_row = 0
             except ExtractError as error:
                 log.warning("%s", error)
                 basket.harvest.failures.append((error, first.required))
                 in_a_row += not isinstance(error, PermanentError)
-                if error.whole_provider or in_a_row >= GIVE_UP_AFTER:
-                    basket.harvest.failures += [
-                        (
-                            PermanentError(name, later.label, f"not asked, {name} is unusable in this run"),
-                            later.required,
-                        )
-                        for later in queue[done + 1 :]
-                    ]
-                    break
-        progress.at(name, total, total, "")
+                is_unusable = error.whole_provider or in_a_row >= GIVE_UP_AFTER
+                answers = []
+            if first is probe:
+                plan, left_out = module.narrow(plan, answers) if answers else (plan, [])
+                for gap, _ in left_out:
+                    log.warning("%s", gap)
+                basket.harvest.failures += left_out
+                queue += module.requests(plan)
+            if is_unusable:
+                basket.harvest.failures += [
+                    (
+                        PermanentError(name, later.label, f"not asked, {name} is unusable in this run"),
+                        later.required,
+                    )
+                    for later in queue[done + 1 :]
+                ]
+                break
+        progress.at(name, len(queue), len(queue), "")
     finally:
         client.close()
     basket.harvest.tries = client.tries
 
 
-def _take(client: Client, basket: Basket, request: Request, asked: list[Request]) -> Request | None:
-    """One good answer into the basket; returns the page after it. An answer whose next page cannot be read is a bad one."""
+def _take(client: Client, basket: Basket, request: Request, asked: list[Request]) -> tuple[Exchange, Request | None]:
+    """One good answer into the basket, and the page after it. An answer whose next page cannot be read is a bad one."""
     judged: list[tuple[dict[str, tuple[pa.Table, set[str]]], Request | None]] = []
 
     def judge(exchange: Exchange) -> None:
@@ -324,7 +339,7 @@ def _take(client: Client, basket: Basket, request: Request, asked: list[Request]
     exchange = client.get(request, judge)
     tables, following = judged[-1]
     basket.add(exchange, tables)
-    return following
+    return exchange, following
 
 
 def _files(basket: Basket, plan: Plan, archive: Archive) -> None:

@@ -67,6 +67,8 @@ SERIES_TABLES = (
     "stablecoins_charts",
     "yahoo_chart",
     "cboe_vix_history",
+    "ecos_statistics",
+    "coinmarketcap_history",
     "tradingview_bars",
 )
 
@@ -126,6 +128,11 @@ _RECONCILIATIONS = {
         "yahoo_chart",
         "Yahoo ^GSPC equals FRED SP500 within 0.1 %",
         "a session is dated differently or a price was adjusted: compare with the index provider's page",
+    ),
+    "kospi_matches_yahoo": (
+        "ecos_statistics",
+        "the Bank of Korea's KOSPI equals Yahoo's ^KS11 within 0.1 %",
+        "a session is dated differently, or one of the two has a wrong close: compare with the Korea Exchange",
     ),
     "btc_matches_coinmetrics": (
         "coingecko_markets",

@@ -147,6 +147,21 @@ _OBSERVATIONS = {
         select 'cboe.VIX' as series_id, cast(strptime("DATE", '%m/%d/%Y') as date) as period_date,
             cast("CLOSE" as double) as value, _extracted_at
         from raw.cboe_vix_history""",
+    "ecos_statistics": """
+        select 'ecos.' || series_id as series_id, cast(strptime("TIME", '%Y%m%d') as date) as period_date,
+            cast(nullif(nullif("DATA_VALUE", ''), '-') as double) as value, _extracted_at
+        from raw.ecos_statistics""",
+    "coinmarketcap_history": """
+        select 'coinmarketcap.' || key as series_id, period_date, cast(amount as double) as value, _extracted_at
+        from (
+            unpivot (
+                select
+                    cast((timestamp::timestamptz - interval 1 microsecond) at time zone 'UTC' as date) as period_date,
+                    "totalMarketCap" as "TOTAL", "altcoinMarketCap" as "ALTCOINS", "btcDominance" as "BTC.D",
+                    "ethDominance" as "ETH.D", _extracted_at
+                from raw.coinmarketcap_history
+            ) on "TOTAL", "ALTCOINS", "BTC.D", "ETH.D" into name key value amount)
+        where (period_date + interval 1 day) at time zone 'UTC' <= _extracted_at""",
     "tradingview_bars": """
         select 'tradingview.' || symbol as series_id,
             case when regexp_full_match(time, '[0-9]+')
@@ -304,6 +319,10 @@ _RECONCILED = {
         select f.period_date, f.value as reported, y.value as compared
         from gate_observations as f inner join gate_observations as y using (period_date)
         where f.series_id = 'fred.SP500' and y.series_id = 'yahoo.^GSPC'""",
+    "kospi_matches_yahoo": """
+        select e.period_date, e.value as reported, y.value as compared
+        from gate_observations as e inner join gate_observations as y using (period_date)
+        where e.series_id = 'ecos.KOSPI' and y.series_id = 'yahoo.^KS11'""",
     "btc_matches_coinmetrics": """
         select g.snapshot_date::date as period_date, g.current_price::double as reported, m.value as compared
         from (

@@ -34,8 +34,9 @@ def window_starts(
     """
     newest: dict[str, dict[str | None, date]] = {}
     for provider in catalog.providers:
-        dated = [table for table in tables_of(provider) if table.period]
-        newest[provider] = dict(newest_periods(con, dated[0])) if dated else {}
+        # The first table of a provider speaks for the provider as a whole, each of them for its own series.
+        dated = [table for table in reversed(tables_of(provider)) if table.period]
+        newest[provider] = {key: day for table in dated for key, day in newest_periods(con, table).items()}
 
     def start(provider: str, key: str | None) -> date:
         held = newest.get(provider, {}).get(key)

@@ -117,7 +117,7 @@ def _load_one(con: duckdb.DuckDBPyConnection, load: Load, batch: Batch) -> Loade
     con.execute(
         f"""
         create or replace temp table incoming as
-        with judged as (select *, {_reason(table)} as reason from arrived)
+        with judged as (select *, {_reason(table)} as reason from arrived{_newest(table)})
         select
             * exclude (reason),
             case
@@ -225,10 +225,22 @@ def _instant(column: Column) -> str:
         "date": f"case when regexp_full_match({name}, '\\d{{4}}-\\d\\d-\\d\\d') then "
         f"try_cast(try_cast({name} as date) as timestamptz) end",
         "us_date": f"try_cast(try_strptime({name}, '%m/%d/%Y') as timestamptz)",
+        "compact_date": f"case when regexp_full_match({name}, '\\d{{8}}') then "
+        f"try_cast(try_strptime({name}, '%Y%m%d') as timestamptz) end",
         "unix": f"try(to_timestamp(try_cast({name} as double)))",
+        "unix_ms": f"try(to_timestamp(try_cast({name} as double) / 1000))",
         "instant": f"try_cast({name} as timestamptz)",
         "unix_or_date": f"coalesce(try(to_timestamp(try_cast({name} as double))), try_cast({name} as timestamptz))",
     }[column.kind]
+
+
+def _newest(table: RawTable) -> str:
+    """SQL that leaves one usable row per key and answer: the one its provider calls newest."""
+    if not table.newest_by:
+        return ""
+    key = ", ".join(["_extracted_at", "reason", *(_q(column) for column in table.key)])
+    newest = f"{_instant(table.column(table.newest_by))} desc nulls last"
+    return f" qualify reason is not null or rank() over (partition by {key} order by {newest}) = 1"
 
 
 def _reason(table: RawTable) -> str:

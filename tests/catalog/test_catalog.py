@@ -41,7 +41,8 @@ def test_series_the_marts_rest_on(catalog: Catalog) -> None:
     charts = "CRYPTOCAP:TOTAL CRYPTOCAP:TOTAL3 CRYPTOCAP:BTC.D CRYPTOCAP:ETH.D TVC:DXY"
     wanted = {f"fred.{key}" for key in [*fred.split(), "CPIAUCSL", "VIXCLS", "DTWEXBGS", "SP500"]}
     wanted |= {f"yahoo.{key}" for key in yahoo.split()} | {f"tradingview.{key}" for key in charts.split()}
-    wanted |= {"fiscaldata.TGA_CLOSE", "stablecoins.total_usd", "cboe.VIX"}
+    wanted |= {"fiscaldata.TGA_CLOSE", "stablecoins.total_usd", "cboe.VIX", "ecos.KOSPI"}
+    wanted |= {f"coinmarketcap.{key}" for key in ("TOTAL", "ALTCOINS", "BTC.D", "ETH.D")}
     others = {s.series_id for s in catalog.series if s.provider != "coinmetrics"}
     assert others == wanted
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from orchestration.catalog import Catalog, Provider, load_catalog
 from orchestration.catalog.tables import RAW_TABLES
+from orchestration.extract import coinmarketcap, coinmetrics
 from orchestration.extract.base import Exchange, Plan, Request, Row, Window, to_arrow
 from orchestration.extract.run import MODULES
 from orchestration.settings import Settings, load_settings
@@ -53,10 +54,16 @@ def first_request(provider: str, given: Settings | None = None) -> Request:
 
 
 def exchange(
-    provider: str, body: bytes, *, at: datetime = NOW, params: Mapping[str, str] | None = None, **context: str
+    provider: str,
+    body: bytes,
+    *,
+    at: datetime = NOW,
+    params: Mapping[str, str] | None = None,
+    path: str = "/path",
+    **context: str,
 ) -> Exchange:
     """A body as if it had just arrived."""
-    return Exchange(Request(provider, "the thing", "/path", params or {}, context=context), 200, body, at)
+    return Exchange(Request(provider, "the thing", path, params or {}, context=context), 200, body, at)
 
 
 @dataclass(frozen=True)
@@ -67,11 +74,16 @@ class Sample:
     body: bytes
     rows: Mapping[str, int]
     context: Mapping[str, str] = field(default_factory=dict)
+    path: str = "/path"
+
+    def with_body(self, body: bytes) -> Exchange:
+        """Another body in answer to the same request."""
+        return exchange(self.provider, body, params={"page[number]": "1"}, path=self.path, **self.context)
 
     @property
     def exchange(self) -> Exchange:
         """The body as it arrives."""
-        return exchange(self.provider, self.body, params={"page[number]": "1"}, **self.context)
+        return self.with_body(self.body)
 
 
 def parsed(given: Exchange) -> dict[str, list[Row]]:
@@ -138,6 +150,29 @@ COINS = [
     },
 ]
 
+COVERAGE = {
+    "data": [
+        {
+            "asset": asset,
+            "metrics": [
+                {
+                    "metric": metric,
+                    "frequencies": [
+                        {
+                            "frequency": "1d",
+                            "min_time": "2020-12-25T00:00:00.000000000Z",
+                            "max_time": "2025-11-11T00:00:00.000000000Z",
+                            "community": True,
+                        }
+                    ],
+                }
+                for metric in ("CapMrktCurUSD", "PriceUSD", "SplyCur")
+            ],
+        }
+        for asset in ("1inch", "btc", "eth")
+    ]
+}
+
 MARKETS = [
     {
         "id": "bitcoin",
@@ -162,6 +197,81 @@ MARKETS = [
         "last_updated": "2025-11-12T21:59:11.000Z",
     },
 ]
+
+# Midnight of 2025-11-11, of 2025-11-12, and the instant of the question.
+POINTS = {
+    "prices": [[1762819200000, 160.25], [1762905600000, 158.5], [1762984800000, 155.125]],
+    "market_caps": [[1762819200000, 88000.5], [1762905600000, 87000.25], [1762984800000, 85000]],
+    "total_volumes": [[1762819200000, 4000.5], [1762905600000, None], [1762984800000, 5000]],
+}
+
+CMC_STATUS = {
+    "timestamp": "2025-11-12T22:00:00.000Z",
+    "error_code": 0,
+    "error_message": None,
+    "elapsed": 9,
+    "credit_count": 1,
+    "notice": None,
+}
+
+CMC_LATEST = {
+    "data": {
+        "active_cryptocurrencies": 9500,
+        "btc_dominance": 58.5,
+        "eth_dominance": 12.25,
+        "quote": {
+            "USD": {
+                "total_market_cap": 3450.5,
+                "altcoin_market_cap": 1432.0,
+                "total_volume_24h": 160.5,
+                "last_updated": "2025-11-12T21:59:59.999Z",
+            }
+        },
+        "last_updated": "2025-11-12T21:59:59.999Z",
+    },
+    "status": CMC_STATUS,
+}
+
+CMC_HISTORY = {
+    "data": {
+        "quotes": [
+            {
+                "timestamp": f"2025-11-{day}T00:00:00.000Z",
+                "btcDominance": 58.5,
+                "ethDominance": 12.5,
+                "quote": [
+                    {
+                        "timestamp": f"2025-11-{day}T00:00:00.000Z",
+                        "totalMarketCap": 3500.0 + day,
+                        "altcoinMarketCap": 1452.5,
+                    }
+                ],
+            }
+            for day in (11, 12)
+        ]
+    },
+    "status": {**CMC_STATUS, "error_code": "0", "error_message": "SUCCESS"},
+}
+
+KOSPI: dict[str, Any] = {
+    "StatisticSearch": {
+        "list_total_count": 2,
+        "row": [
+            {
+                "STAT_CODE": "802Y001",
+                "STAT_NAME": "1.5.1.1. table",
+                "ITEM_CODE1": "0001000",
+                "ITEM_NAME1": "KOSPI",
+                "ITEM_CODE2": None,
+                "UNIT_NAME": "1980.01.04=100",
+                "WGT": None,
+                "TIME": day,
+                "DATA_VALUE": value,
+            }
+            for day, value in (("20251110", "4,073.24"), ("20251111", "4106.39"))
+        ],
+    }
+}
 
 # 2025-11-11 and the running day 2025-11-12.
 PEGS = [
@@ -274,6 +384,8 @@ SAMPLES = {
         ),
         Sample("coinmetrics", dumps({"data": COINS}), {"coinmetrics_asset_metrics": 2}),
         Sample("coingecko", dumps(MARKETS), {"coingecko_markets": 2}),
+        Sample("coinmarketcap", dumps(CMC_LATEST), {"coinmarketcap_global_metrics": 1}),
+        Sample("ecos", dumps(KOSPI), {"ecos_statistics": 2}, {"series_id": "KOSPI", "first": "1", "rows": "x"}),
         Sample("stablecoins", dumps(PEGS), {"stablecoins_charts": 4}),
         Sample("yahoo", dumps(CHART), {"yahoo_chart": 2}, {"symbol": "^GSPC"}),
         Sample(
@@ -297,3 +409,12 @@ SAMPLES = {
         Sample("calendar", dumps(FEED), {"calendar_events": 2}, {"format": "json", "calendar": "feed"}),
     )
 }
+
+SAMPLES_OF_TABLES = SAMPLES | {
+    "coinmetrics catalog": Sample("coinmetrics", dumps(COVERAGE), {"coinmetrics_catalog": 9}, path=coinmetrics.CATALOG),
+    "coingecko history": Sample("coingecko", dumps(POINTS), {"coingecko_market_chart": 3}, {"id": "solana"}),
+    "coinmarketcap website": Sample(
+        "coinmarketcap", dumps(CMC_HISTORY), {"coinmarketcap_history": 2}, path=coinmarketcap.WEBSITE
+    ),
+}
+"""A good body of every kind of request; `SAMPLES` has the first of each provider."""

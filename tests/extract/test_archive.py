@@ -19,11 +19,12 @@ from tests.extract.helpers import NOW
 REQUEST = Request(
     "fred",
     "series WALCL",
-    "/fred/series/observations",
+    "/fred/{key}/observations",
     {"series_id": "WALCL"},
     {"Accept": "x"},
     {"series_id": "WALCL"},
     secret_params={"api_key": "secret-key-0123"},
+    secret_path={"key": "secret-key-4567"},
     required=False,
     may_be_empty=True,
 )
@@ -46,7 +47,10 @@ def only_body(archive: Archive) -> Path:
 def test_what_goes_in_comes_out_without_its_secrets(archive: Archive):
     archive.write(at(0.123456, b"\x00\xff binary \r\n"))
     (found,) = archive.read()
-    assert found == replace(at(0.123456, b"\x00\xff binary \r\n"), request=replace(REQUEST, secret_params={}))
+    assert found == replace(
+        at(0.123456, b"\x00\xff binary \r\n"), request=replace(REQUEST, secret_params={}, secret_path={})
+    )
+    assert found.request.path == "/fred/{key}/observations"
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"a" * 1_000_000], ids=["empty", "small", "large"])

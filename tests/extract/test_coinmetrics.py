@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from orchestration.extract import coinmetrics
 from orchestration.extract.base import Window
 from orchestration.extract.errors import PayloadError
-from tests.extract.helpers import COINS, WINDOW, arrow, dumps, exchange, first_request, plan, rows
+from tests.extract.helpers import COINS, COVERAGE, WINDOW, arrow, dumps, exchange, first_request, plan, rows
 
 LONG = "1572928699609.488653720638358412"
 
@@ -87,6 +88,27 @@ def test_a_forbidden_asset_points_to_the_catalog(status: int):
     known = coinmetrics.explain(status, "")
     assert known is not None
     assert "catalog/coinmetrics.yml" in known[0]
+
+
+def test_what_covers_an_asset_is_a_daily_metric_of_the_community_tier():
+    coverage = copy.deepcopy(COVERAGE)
+    inch, btc, _ = coverage["data"]
+    inch["metrics"][0]["frequencies"][0]["frequency"] = "1h"
+    btc["metrics"][2]["frequencies"][0]["community"] = False
+    answer = exchange("coinmetrics", dumps(coverage), path=coinmetrics.CATALOG)
+    narrowed, gaps = coinmetrics.narrow(plan("coinmetrics", assets=("btc", "eth", "1inch", "sol")), [answer])
+    assert narrowed.provider.assets == ("btc", "eth", "1inch")
+    found = {error.request: (error.problem, required) for error, required in gaps}
+    assert found == {
+        "asset btc": ("the community tier has no daily SplyCur of it", True),
+        "asset 1inch": ("the community tier has no daily CapMrktCurUSD of it", False),
+        "asset sol": ("the community tier has no daily PriceUSD, CapMrktCurUSD, SplyCur of it", False),
+    }
+
+
+def test_the_whole_catalog_is_one_question():
+    given = plan("coinmetrics")
+    assert coinmetrics.probe(given).params["assets"].split(",") == list(given.provider.assets)
 
 
 def test_an_error_object_is_refused():

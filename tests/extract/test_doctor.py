@@ -43,6 +43,19 @@ def test_a_refused_key_is_told_from_a_refused_request(stub: Stub):
     assert KEY not in repr(found)
 
 
+@pytest.mark.parametrize(
+    ("provider", "body"),
+    [
+        ("ecos", b'{"RESULT":{"CODE":"INFO-100","MESSAGE":"no such key"}}'),
+        ("coinmarketcap", b'{"status":{"error_code":1001,"error_message":"This API Key is invalid."}}'),
+    ],
+)
+def test_a_key_refused_with_status_200_is_refused(stub: Stub, provider: str, body: bytes):
+    stub.script(Reply(body))
+    found = asked(stub, provider, **{f"{provider}_api_key": KEY})
+    assert (found.state, found.key) == ("key refused", "refused")
+
+
 def test_a_missing_key_costs_no_request(stub: Stub):
     found = asked(stub, "fred")
     assert (found.state, found.key, found.is_ill) == ("not asked", "not set", False)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import json
+import logging
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from orchestration.extract import http
+from orchestration.extract.archive import Archive
 from orchestration.extract.base import Exchange, Request, read_json
 from orchestration.extract.errors import ExtractError, PayloadError, PermanentError, TransientError
 from orchestration.extract.http import Client, error_text
@@ -285,10 +289,10 @@ def test_only_yahoo_sees_a_browser_like_user_agent_and_it_still_names_us(stub: S
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b'{"error_code": 400, "error_message": "Bad  Request."}', "Bad Request."),
-        (b'{"error": {"status": {"error_code": 10012, "error_message": "too long ago"}}}', "too long ago"),
+        (b'{"error_code": 400, "error_message": "Bad  Request."}', "400: Bad Request."),
+        (b'{"error": {"status": {"error_code": 10012, "error_message": "too long ago"}}}', "10012: too long ago"),
         (b'{"error": {"type": "forbidden", "message": "not yours"}}', "not yours"),
-        (b'{"status": {"error_code": 10005, "error_message": "PRO only"}}', "PRO only"),
+        (b'{"status": {"error_code": 10005, "error_message": "PRO only"}}', "10005: PRO only"),
         (b'{"chart": {"result": null, "error": {"code": "x", "description": "delisted"}}}', "delisted"),
         (b'{"error": "Invalid Query Param", "message": "no such field"}', "no such field"),
         (b'{"errorMessage": "x-api-key not found"}', "x-api-key not found"),
@@ -305,6 +309,10 @@ def test_only_yahoo_sees_a_browser_like_user_agent_and_it_still_names_us(stub: S
 )
 def test_error_bodies_are_told_in_one_short_line(body: bytes, said: str):
     assert error_text(body) == said
+
+
+def test_an_error_code_that_repeats_the_status_is_not_said_twice():
+    assert error_text(b'{"error_code": 400, "error_message": "Bad  Request."}', 400) == "Bad Request."
 
 
 def test_an_error_body_nested_too_deep_is_still_an_error_of_its_source(stub: Stub):
@@ -388,6 +396,23 @@ def test_every_try_at_a_foreign_host_waits_its_turn(limiters: list[Any], monkeyp
     assert limiters[0].asked == 3
 
 
+def test_a_pace_of_ones_own_goes_before_the_catalogs(limiters: list[Any]):
+    Client(settings(coingecko_requests_per_minute=7), catalog().provider("coingecko"))
+    assert (limiters[0].rate.limit, limiters[0].rate.interval) == (7, 60_000)
+
+
+def test_each_plan_has_its_host_and_each_other_host_its_name(limiters: list[Any]):
+    coingecko, key = catalog().provider("coingecko"), "CG-abcdefghijklmnop"
+    for plan, host in (("demo", "https://api.coingecko.com"), ("pro", "https://pro-api.coingecko.com")):
+        client = Client(settings(coingecko_api_key=key, coingecko_plan=plan), coingecko)
+        assert client._url(Request("coingecko", "the thing", "/api/v3/ping")) == f"{host}/api/v3/ping"
+    client = Client(settings(), catalog().provider("coinmarketcap"))
+    assert client._url(Request("coinmarketcap", "x", "/a")) == "https://pro-api.coinmarketcap.com/a"
+    assert client._url(Request("coinmarketcap", "x", "/a", host="website")) == "https://api.coinmarketcap.com/a"
+    client = Client(settings(mirror="http://127.0.0.1:1"), catalog().provider("coinmarketcap"))
+    assert client._url(Request("coinmarketcap", "x", "/a", host="website")) == "http://127.0.0.1:1/coinmarketcap/a"
+
+
 def test_this_machine_needs_no_rate_limit(stub: Stub, limiters: list[Any]):
     answered(stub, GOOD).get()
     assert limiters == []
@@ -399,3 +424,25 @@ def test_the_real_limiter_holds_the_second_request_back():
     started = time.monotonic()
     limiter.try_acquire("x")
     assert time.monotonic() - started > 0.01
+
+
+PATH_KEY = Request("cboe", "the thing", "/api/{key}/json/{key}", secret_path={"key": "canary/0123456789"})
+
+
+def test_a_key_in_the_path_is_sent_and_shown_nowhere(stub: Stub, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    echo = b'{"at": "/api/canary%2F0123456789", "key": "canary/0123456789"}'
+    caller = answered(stub, Reply(echo, 500), Reply(echo, headers={"ETag": "canary/0123456789"}))
+    answer = caller.get(PATH_KEY)
+    assert {received.path for received in stub.received} == {"/api/canary%2F0123456789/json/canary%2F0123456789"}
+    assert answer.body == b'{"at": "/api/***", "key": "***"}'
+    assert answer.request.path == "/api/{key}/json/{key}"
+    sidecar = Archive(tmp_path / "archive").write(answer).read_text()
+    assert json.loads(sidecar)["request"]["path"] == "/api/{key}/json/{key}"
+    assert all("canary" not in text for text in (sidecar, caplog.text, repr(answer), repr(PATH_KEY)))
+
+
+def test_a_refused_key_in_the_path_is_not_repeated(stub: Stub):
+    caller = answered(stub, Reply(b'{"message": "no such key: canary/0123456789"}', 403))
+    assert "canary" not in str(caller.fail(PATH_KEY))
+    assert 'HTTP 403 "no such key: ***"' in str(caller.fail(PATH_KEY))

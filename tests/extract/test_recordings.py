@@ -1,4 +1,7 @@
-"""Recorded answers of the real providers, where they are at hand: good ones parse, bad ones explain themselves."""
+"""Recorded answers of the real providers, where they are at hand: good ones parse, bad ones explain themselves.
+
+Those of the crypto, equity and Korean sources are in test_every_recording.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestration.extract import coingecko, coinmetrics, fred, llama, yahoo
+from orchestration.extract import fred, llama
 from orchestration.extract.errors import PayloadError
 from orchestration.extract.http import error_text
 from orchestration.extract.run import MODULES, Basket
 from tests.extract.helpers import NOW, RECORDINGS, exchange
-
-CG, CM = "coingecko/cgruby_test_that_it_gets_market_data_for_a_coin", "coinmetrics/openapi_example"
 
 
 def body_of(path: str) -> bytes:
@@ -28,12 +29,7 @@ GOOD = [
     ("fredgraph", "fred/gxsper_fredgraph_WALCL_2023-12-27_2024-01-10_200.csv", {"series_id": "WALCL"}, 3),
     ("fredgraph", "fred/gxsper_fredgraph_WTREGEN_2023-12-27_2024-01-10_200.csv", {"series_id": "WTREGEN"}, 3),
     ("fiscaldata", "treasury_fiscaldata/openbb_dts_operating_cash_balance_2025-07-07_11_200.json", {}, 20),
-    ("coingecko", CG + "_0_200.json", {}, 1),
-    ("coingecko", "coingecko/cgruby_test_that_it_gets_market_data_for_multiple_coins_in_eth_0_200.json", {}, 2),
     ("cboe", "cboe/VIX_History_trimmed_post_restatement.csv", {}, None),
-    ("yahoo", "yahoo/yf2_chart_BZ=F_2020-01-01_03_200.json", {"symbol": "BZ=F"}, None),
-    ("yahoo", "yahoo/yf2_chart_GC=F_2020-01-01_03_200.json", {"symbol": "GC=F"}, None),
-    ("yahoo", "yahoo/yf2_chart_WSU.DE_2023-08-04_09_200.json", {"symbol": "WSU.DE"}, 3),
     ("llama", "defillama/reconstructed_emissions_sei_2026-09-06.json", {"slug": "sei"}, None),
 ]
 
@@ -75,12 +71,6 @@ def test_a_real_treasury_day_balances():
     assert {row["close_today_bal"] for row in day} == {"null"}
 
 
-def test_the_official_daily_example_lacks_our_metrics_and_is_refused():
-    path = CM + "_AssetMetrics_daily_metrics.json"
-    with pytest.raises(PayloadError, match="no CapMrktCurUSD, SplyCur"):
-        Basket("coinmetrics").judge(exchange("coinmetrics", body_of(path)))
-
-
 ERRORS = [
     (fred, 400, "fred/error_400_api_key_format.json", "32 character", "TIDEGAUGE_FRED_API_KEY", True),
     (fred, 400, "fred/error_400_api_key_not_registered.json", "not registered", "TIDEGAUGE_FRED_API_KEY", True),
@@ -89,16 +79,7 @@ ERRORS = [
     (fred, 429, "fred/error_429_rate_limit.json", "Exceeded Rate Limit", None, False),
     (fred, 400, "fred/fredr_error_series-04673a_400.json", "series_id has not been set", None, False),
     (fred, 400, "fred/fredr_error_series_observations-5d35cf_400.json", "Series IDs should be 25", None, False),
-    (coinmetrics, 400, "coinmetrics/error_400_bad_parameter_start_time.json", "time format", "YYYY-MM-DD", True),
-    (coinmetrics, 400, CM + "_AssetNotFound.json", "'sdvwbtc' is not supported", None, False),
-    (coinmetrics, 403, CM + "_Forbidden.json", "not available", "catalog/coinmetrics.yml", False),
-    (coinmetrics, 401, CM + "_Unauthorized_unauthorized.json", "authorization", "catalog/", False),
-    (coinmetrics, 401, CM + "_Unauthorized_wrong_credentials.json", "not valid", "catalog/", False),
-    (coingecko, 401, "coingecko/error_401_10005_pro_only.json", "PRO API", "TIDEGAUGE_COINGECKO_API_KEY", True),
-    (coingecko, 429, "coingecko/error_429.json", "exceeded the Rate Limit", None, False),
-    (coingecko, 422, CG + "_1_422.json", "vs_currency", None, False),
     (llama, 402, "defillama/error_402_emissions.txt", "Upgrade to the paid API plan", "--only", True),
-    (yahoo, 429, "yahoo/error_429.txt", "Too Many Requests", "run again later", True),
 ]
 
 
@@ -119,9 +100,6 @@ def test_a_real_error_says_what_and_what_to_do(module, status, path, said, remed
 
 NOT_ROWS = [
     ("fred", "fred/error_429_rate_limit.json"),
-    ("coinmetrics", CM + "_Forbidden.json"),
-    ("coingecko", "coingecko/error_401_10005_pro_only.json"),
-    ("coingecko", "coingecko/cgruby_test_that_it_gets_global_crypto_data_0_200.json"),
     ("stablecoins", "defillama/atlas_stablecoins_includePrices_2026-08-22_TRIMMED_200.json"),
     ("llama", "defillama/openapi_schema_example_pro_api_emission_protocol.json"),
     ("cboe", "stooq/error_no_data.txt"),

@@ -23,11 +23,13 @@ from orchestration.extract.progress import Progress
 from orchestration.extract.run import GIVE_UP_AFTER, MODULES, Harvest, active_providers, harvest_archive, harvest_live
 from orchestration.settings import ConfigurationError, Settings
 from tests.conftest import Mirror
-from tests.extract.helpers import COINS, NOW, SAMPLES, WINDOW, catalog, dumps, settings
+from tests.extract.helpers import COINS, COVERAGE, NOW, SAMPLES, WINDOW, catalog, dumps, settings
 from tests.stub import Reply, Stub
 
 KEY = "abcdefghijklmnopqrstuvwxyz012345"
-HTTP = [name for name in MODULES if name != "tradingview"]
+MIRRORED = [name for name in MODULES if name not in ("coinmarketcap", "ecos")]
+"""The mirror has CoinMarketCap's website only, and no ECOS."""
+HTTP = [name for name in MIRRORED if name != "tradingview"]
 
 
 def small(slugs: tuple[str, ...] = ("pendle",)) -> Catalog:
@@ -138,11 +140,12 @@ def test_a_provider_that_is_left_out_has_its_tables_and_its_reason(mirror: Mirro
 
 @pytest.mark.parametrize("key", [None, KEY], ids=["keyless", "keyed"])
 def test_every_provider_brings_its_rows(mirror: Mirror, inbox: Path, key: str | None):
-    given = settings(mirror=mirror.url, inbox=inbox, fred_api_key=key)
+    given = settings(mirror=mirror.url, inbox=inbox, fred_api_key=key, coingecko_api_key="CG-any-key-will-do")
     found = harvests(given)
     silent = "fred" if key is None else "fredgraph"
     assert set(found) == set(MODULES)
-    for name, harvest in found.items():
+    for name in MIRRORED:
+        harvest = found[name]
         assert harvest.failures == []
         assert harvest.drift == {}
         assert set(harvest.tables) == {table.name for table in tables_of(name)}
@@ -171,6 +174,21 @@ def test_the_archive_gives_the_same_tables_without_the_network(
         assert sorted(again[name].fetched) == sorted(harvest.fetched)
         for table in harvest.tables:
             assert in_order(again[name].tables[table]).equals(in_order(harvest.tables[table])), table
+
+
+def test_what_the_mirror_lacks_of_coinmarketcap_is_a_warning_and_its_website_comes_on_request(
+    mirror: Mirror, caplog: pytest.LogCaptureFixture
+):
+    found = harvest_of("coinmarketcap", settings(mirror=mirror.url))
+    ((error, required),) = found.failures
+    assert "global metrics of 2025-11-12: HTTP 404" in str(error)
+    assert not required
+    assert "Terms" not in caplog.text
+    found = harvest_of("coinmarketcap", settings(mirror=mirror.url, coinmarketcap_website=True))
+    assert [error.request for error, _ in found.failures] == ["global metrics of 2025-11-12"]
+    # Points of 1 October to 12 November, each stamped 00:00 UTC.
+    assert counts(found) == {"coinmarketcap_history": 43, "coinmarketcap_global_metrics": 0}
+    assert caplog.text.count("may breach the terms of use") == 1
 
 
 def test_what_is_not_in_the_archive_is_skipped(mirror: Mirror):
@@ -261,7 +279,8 @@ def test_a_fault_that_stays_ends_with_the_name_and_a_remedy(mirror: Mirror, kind
     for provider, found in faulty(mirror, f"*:{kind}@1").items():
         if (provider, kind) == ("llama", "rename"):
             continue  # the mirror renames a part of the file that is not read; see test_llama
-        assert sum(counts(found).values()) == 0, provider
+        # A renamed metric leaves the catalog as it is.
+        assert sum(n for name, n in counts(found).items() if name != "coinmetrics_catalog" or kind != "rename") == 0
         assert found.failures, provider
         assert found.failures[0][0].remedy
         for error, _ in found.failures:
@@ -316,10 +335,13 @@ def test_a_repeated_download_is_noticed_by_its_header(mirror: Mirror):
 
 def test_a_repeated_page_is_noticed(stub: Stub):
     page = Reply(dumps({"data": COINS, "next_page_token": "A"}))
-    stub.script(page)
+    stub.script(COVERED, page)
     found = harvest_of("coinmetrics", settings(coinmetrics_base_url=stub.url, http_attempts=3).at(NOW))
     assert "the same body came for" in str(found.failures[0][0])
     assert found.tables["coinmetrics_asset_metrics"].num_rows == 2
+
+
+COVERED = Reply(dumps(COVERAGE))
 
 
 def page(number: int, token: str | None) -> Reply:
@@ -329,28 +351,28 @@ def page(number: int, token: str | None) -> Reply:
 
 
 def test_pages_are_followed_to_the_end(stub: Stub):
-    stub.script(page(1, "A"), page(2, "B"), page(3, None))
+    stub.script(COVERED, page(1, "A"), page(2, "B"), page(3, None))
     found = harvest_of("coinmetrics", settings(coinmetrics_base_url=stub.url).at(NOW))
     assert found.failures == []
-    assert [received.query.get("next_page_token") for received in stub.received] == [None, "A", "B"]
+    assert [received.query.get("next_page_token") for received in stub.received] == [None, None, "A", "B"]
     assert found.tables["coinmetrics_asset_metrics"].num_rows == 3
 
 
 def test_a_token_that_leads_in_a_circle_ends_the_request(stub: Stub):
-    stub.script(page(1, "A"), page(2, "B"), *(page(number, "A") for number in range(3, 28)))
+    stub.script(COVERED, page(1, "A"), page(2, "B"), *(page(number, "A") for number in range(3, 28)))
     found = harvest_of("coinmetrics", settings(coinmetrics_base_url=stub.url, http_attempts=3).at(NOW))
     ((error, _),) = found.failures
     assert "the pages never end (3 so far)" in str(error)
-    assert len(stub.received) == 5
+    assert len(stub.received) == 6
 
 
 def test_pages_without_end_are_given_up(stub: Stub, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(run, "MOST_PAGES", 6)
-    stub.script(*(page(number, f"token {number}") for number in range(1, 28)))
+    stub.script(COVERED, *(page(number, f"token {number}") for number in range(1, 28)))
     found = harvest_of("coinmetrics", settings(coinmetrics_base_url=stub.url, http_attempts=1).at(NOW))
     ((error, _),) = found.failures
     assert "the pages never end (6 so far)" in str(error)
-    assert len(stub.received) == 6
+    assert len(stub.received) == 7
 
 
 def test_a_page_that_cannot_be_followed_is_a_failure_of_its_source(stub: Stub):
@@ -411,24 +433,57 @@ def test_one_dead_source_leaves_the_others_as_they_are(mirror: Mirror, inbox: Pa
     good = harvests(given)
     mirror.control(faults="cboe:500@1,stablecoins:reset@1,fiscaldata:html@1")
     found = harvests(settings(mirror=mirror.url, inbox=inbox, http_attempts=2, home=Path("other")))
-    assert {name for name, harvest in found.items() if harvest.failures} == {"cboe", "stablecoins", "fiscaldata"}
+    dead = {name for name, harvest in found.items() if harvest.required_failures}
+    assert dead == {"cboe", "stablecoins", "fiscaldata"}
     for name in set(MODULES) - {"cboe", "stablecoins", "fiscaldata"}:
         assert counts(found[name]) == counts(good[name])
 
 
+def test_an_asset_outside_the_community_tier_is_named_and_not_asked_for(stub: Stub, caplog: pytest.LogCaptureFixture):
+    without = {"data": [asset for asset in COVERAGE["data"] if asset["asset"] != "1inch"]}
+    stub.script(Reply(dumps(without)), page(1, None))
+    found = harvest_of("coinmetrics", settings(coinmetrics_base_url=stub.url).at(NOW))
+    ((error, required),) = found.failures
+    assert "asset 1inch: the community tier has no daily PriceUSD, CapMrktCurUSD, SplyCur of it" in str(error)
+    assert not required
+    assert str(error) in caplog.text
+    assert [received.query["assets"] for received in stub.received] == ["btc,eth,1inch", "btc,eth"]
+    assert counts(found) == {"coinmetrics_asset_metrics": 1, "coinmetrics_catalog": 6}
+
+
+def test_a_required_asset_outside_the_community_tier_fails_its_source(stub: Stub):
+    without = {"data": [asset for asset in COVERAGE["data"] if asset["asset"] != "btc"]}
+    stub.script(Reply(dumps(without)), page(1, None))
+    (error,) = harvest_of("coinmetrics", settings(coinmetrics_base_url=stub.url).at(NOW)).required_failures
+    assert error.request == "asset btc"
+
+
+@pytest.mark.parametrize("step", [Reply(status=500), Reply(b'{"data": []}'), Reply(b"<html>"), Reply(status=404)])
+def test_without_an_answer_of_the_catalog_every_asset_is_asked_for(stub: Stub, step: Reply):
+    stub.script(step, page(1, None))
+    found = harvest_of("coinmetrics", settings(coinmetrics_base_url=stub.url, http_attempts=1).at(NOW))
+    ((error, required),) = found.failures
+    assert error.request == "catalog of the community tier"
+    assert not required
+    assert stub.received[1].query["assets"] == "btc,eth,1inch"
+    assert counts(found)["coinmetrics_asset_metrics"] == 1
+
+
 def test_an_empty_window_fails_unless_it_may_be_empty(stub: Stub):
-    stub.script(Reply(b'{"data": []}'))
+    nothing = Reply(b'{"data": []}')
+    stub.script(COVERED, nothing)
     given = settings(coinmetrics_base_url=stub.url, http_attempts=1).at(NOW)
     ((error, required),) = harvest_of("coinmetrics", given).failures
     assert "no rows in the window" in str(error)
     assert required
     entry = small().provider("coinmetrics").model_copy(update={"assets": ("1inch",)})
     optional = small().model_copy(update={"providers": small().providers | {"coinmetrics": entry}})
+    stub.script(COVERED, nothing)
     assert harvest_of("coinmetrics", given, entries=optional).failures == []
 
 
 def test_a_new_column_is_reported_per_table(stub: Stub):
-    stub.script(Reply(dumps({"data": [{**COINS[0], "PriceUSD-status": "reviewed"}]})))
+    stub.script(COVERED, Reply(dumps({"data": [{**COINS[0], "PriceUSD-status": "reviewed"}]})))
     found = harvest_of("coinmetrics", settings(coinmetrics_base_url=stub.url).at(NOW))
     assert found.drift == {"coinmetrics_asset_metrics": {"PriceUSD-status"}}
     assert found.failures == []
@@ -460,6 +515,16 @@ def test_a_later_export_is_the_newer_version_live_and_replayed(inbox: Path, offl
         assert bars["close"].to_pylist() == ["1", "2"]
         assert bars["_extracted_at"].to_pylist()[1] == NOW
         assert len(set(bars["_extracted_at"].to_pylist())) == 2
+
+
+def test_a_copy_of_an_export_adds_nothing_and_one_under_another_symbols_name_is_refused(inbox: Path, offline: None):
+    (inbox / "CRYPTOCAP_TOTAL (1).csv").write_bytes(SAMPLES["tradingview"].body)
+    (inbox / "CRYPTOCAP_TOTAL3.csv").write_bytes(SAMPLES["tradingview"].body)
+    found = harvest_of("tradingview", settings(inbox=inbox).at(NOW))
+    ((error, required),) = found.failures
+    assert "the same body came for" in str(error)
+    assert not required
+    assert len(set(found.tables["tradingview_bars"]["symbol"].to_pylist())) == 1
 
 
 def test_a_bad_export_does_not_spoil_the_others(inbox: Path, offline: None):

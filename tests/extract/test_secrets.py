@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -32,12 +33,17 @@ CANARY = {
     "fred": "canary0123456789abcdefghijklmnop",
     "coingecko": "CG-canary-0123456789abcdef",
     "calendar": "cal-canary-0123456789abcdef",
+    "coinmarketcap": "canary00-0123-4567-89ab-cdef01234567",
+    # In the path.
+    "ecos": "CANARYKEY/0123456789AB",
 }
 
 ECHO = {
     "fred": b'{"error_code":400,"error_message":"The value %s for variable api_key is not registered."}',
     "coingecko": b'{"status":{"error_code":10002,"error_message":"API key %s is not known."}}',
     "calendar": b'{"message":"API key %s is not known."}',
+    "coinmarketcap": b'{"status":{"error_code":1001,"error_message":"API key %s is not known."}}',
+    "ecos": b'{"RESULT":{"CODE":"INFO-100","MESSAGE":"API key %s is not known."}}',
 }
 
 
@@ -111,7 +117,10 @@ def test_the_key_reaches_the_provider_and_nothing_else(
     stub.script(steps(provider)[name])
     harvest = run(provider, stub.url)
     canary = CANARY[provider]
-    arrived = [canary in (*received.query.values(), *received.headers.values()) for received in stub.received]
+    arrived = [
+        canary in (*received.query.values(), *received.headers.values(), *map(unquote, received.path.split("/")))
+        for received in stub.received
+    ]
     assert arrived
     assert all(arrived)
 
@@ -138,7 +147,7 @@ def test_a_dead_host_shows_no_key(caplog: pytest.LogCaptureFixture, provider: st
 def test_reprs_show_no_key(provider: str):
     given = keyed(provider, "http://127.0.0.1:9")
     request = first_request(provider, given)
-    assert CANARY[provider] in (*request.secret_params.values(), *request.secret_headers.values())
+    assert CANARY[provider] in request.secrets
     for shown in (repr(request), str(request), repr(plan(provider, given)), repr(given)):
         assert CANARY[provider] not in shown
 
@@ -149,6 +158,6 @@ def test_a_request_read_back_from_the_archive_has_no_key_and_parses(stub: Stub, 
     run(provider, stub.url)
     exchanges = list(Archive(tmp_path / "home" / "archive").read())
     assert exchanges
-    assert all(not one.request.secret_params and not one.request.secret_headers for one in exchanges)
+    assert all(not one.request.secrets for one in exchanges)
     sidecars = Archive(tmp_path / "home" / "archive").sidecars()
     assert all("secret" not in json.dumps(sidecar) for sidecar in sidecars)

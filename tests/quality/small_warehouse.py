@@ -39,6 +39,8 @@ SERIES: list[tuple[str, str, str, str, bool, float, float, float, str]] = [
     ("coinmetrics.btc.price", "coinmetrics_asset_metrics", "daily_7d", "utc", True, 0.01, 1e7, 0.5, "relative"),
     ("stablecoins.total_usd", "stablecoins_charts", "daily_7d", "utc", True, 0, 1e12, 0.1, "relative"),
     ("yahoo.^GSPC", "yahoo_chart", "daily", "nyse", True, 100, 20_000, 0.2, "relative"),
+    ("yahoo.^KS11", "yahoo_chart", "daily", "xkrx", False, 200, 15_000, 0.25, "relative"),
+    ("ecos.KOSPI", "ecos_statistics", "daily", "xkrx", False, 200, 15_000, 0.25, "relative"),
     ("cboe.VIX", "cboe_vix_history", "daily", "nyse", True, 5, 150, 2, "relative"),
 ]
 
@@ -123,6 +125,18 @@ def fill_raw(con: duckdb.DuckDBPyConnection) -> None:
     )
     insert(
         con,
+        "yahoo_chart",
+        "select '^KS11' as symbol, epoch(day::timestamptz)::bigint::varchar as timestamp, (4000 + n)::varchar as close, "
+        f"'Asia/Seoul' as exchange_timezone from ({SESSIONS})",
+    )
+    insert(
+        con,
+        "ecos_statistics",
+        "select 'KOSPI' as series_id, strftime(day, '%Y%m%d') as \"TIME\", (4000 + n)::varchar as \"DATA_VALUE\" "
+        f"from ({SESSIONS})",
+    )
+    insert(
+        con,
         "coinmetrics_asset_metrics",
         "select 'btc' as asset, strftime(day, '%Y-%m-%dT00:00:00.000000000Z') as time, "
         '(100000 + 100 * (epoch(day) / 86400 % 9))::varchar as "PriceUSD", \'2000000000000\' as "CapMrktCurUSD" '
@@ -154,7 +168,7 @@ def fill_raw(con: duckdb.DuckDBPyConnection) -> None:
     )
     insert(con, "llama_protocols", "select 'token' as slug, '200' as total")
     for dataset in (
-        "fredgraph_observations", "fiscaldata_operating_cash_balance", "cboe_vix_history", "yahoo_chart",
+        "fredgraph_observations", "fiscaldata_operating_cash_balance", "cboe_vix_history", "yahoo_chart", "ecos_statistics",
         "coinmetrics_asset_metrics", "stablecoins_charts", "coingecko_markets", "llama_unlock_events",
         "llama_protocols",
     ):  # fmt: skip

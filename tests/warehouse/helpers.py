@@ -51,6 +51,22 @@ GOOD: dict[str, dict[str, str | None]] = {
         "circulating_supply": "19947000",
         "last_updated": "2025-11-12T21:59:00.000Z",
     },
+    "coinmetrics_catalog": {
+        "asset": "btc",
+        "metric": "PriceUSD",
+        "frequency": "1d",
+        "community": "true",
+        "min_time": "2010-07-18T00:00:00.000000000Z",
+        "max_time": "2025-11-11T00:00:00.000000000Z",
+    },
+    "coingecko_market_chart": {"id": "solana", "timestamp": "1762905600000", "price": "155.5", "market_cap": "8.6e10"},
+    "coinmarketcap_history": {"timestamp": "2025-11-12T00:00:00.000Z", "totalMarketCap": "3.45e12"},
+    "coinmarketcap_global_metrics": {
+        "snapshot_date": "2025-11-12",
+        "last_updated": "2025-11-12T21:59:00.000Z",
+        "total_market_cap": "3.45e12",
+    },
+    "ecos_statistics": {"series_id": "KOSPI", "TIME": "20251111", "DATA_VALUE": "4106.39"},
     "stablecoins_charts": {
         "date": "1762905600",
         "peg": "peggedUSD",

@@ -1,5 +1,6 @@
 -- Price, supply and cap of an asset on a UTC day, per source and as of the build.
 -- Coin Metrics: the close of the day. CoinGecko: the newest snapshot taken during the day, so an intraday value.
+-- CoinGecko's history of single coins is a source of its own: closes, without supply.
 -- priced_at is the instant the price stands for; it decides what a valuation at an instant may use.
 with coinmetrics_versions as (
     select
@@ -54,6 +55,7 @@ coinmetrics_known as (
 coinmetrics_days as (
     select
         'coinmetrics' as source,
+        'coinmetrics' as provider,
         coinmetrics_id as provider_asset_id,
         cast(null as varchar) as name,
         cast(null as varchar) as symbol,
@@ -88,6 +90,7 @@ coingecko_known as (
 coingecko_days as (
     select
         'coingecko' as source,
+        'coingecko' as provider,
         coingecko_id as provider_asset_id,
         name,
         symbol,
@@ -103,9 +106,60 @@ coingecko_days as (
     qualify row_number() over (partition by coingecko_id, period_date order by snapshot_at desc, version desc) = 1
 ),
 
+coingecko_history_changes as (
+    select
+        coingecko_id,
+        period_date,
+        price_usd,
+        market_cap_usd,
+        extracted_at,
+        version
+    from {{ ref('stg_coingecko__market_chart') }}
+    qualify
+        version = 1
+        or row(price_usd, market_cap_usd) is distinct from lag(
+            row(price_usd, market_cap_usd)
+        ) over (partition by coingecko_id, period_date order by version)
+),
+
+-- The chart has a day's close from 00:35 UTC on (docs.coingecko.com).
+coingecko_history_known as (
+    select
+        coingecko_id,
+        period_date,
+        price_usd,
+        market_cap_usd,
+        version,
+        case
+            when version = 1 then least({{ utc_midnight('period_date + 1') }} + interval 35 minute, extracted_at)
+            else extracted_at
+        end as known_at
+    from coingecko_history_changes
+),
+
+coingecko_history_days as (
+    select
+        'coingecko_history' as source,
+        'coingecko' as provider,
+        coingecko_id as provider_asset_id,
+        cast(null as varchar) as name,
+        cast(null as varchar) as symbol,
+        period_date as day,
+        price_usd,
+        cast(null as double) as supply_tokens,
+        cast(null as double) as max_supply_tokens,
+        market_cap_usd,
+        {{ utc_midnight('period_date + 1') }} as priced_at,
+        known_at
+    from coingecko_history_known
+    where {{ known_as_of() }}
+    qualify row_number() over (partition by coingecko_id, period_date order by version desc) = 1
+),
+
 asset_days as (
     select
         source,
+        provider,
         provider_asset_id,
         name,
         symbol,
@@ -120,6 +174,7 @@ asset_days as (
     union all
     select
         source,
+        provider,
         provider_asset_id,
         name,
         symbol,
@@ -131,10 +186,25 @@ asset_days as (
         priced_at,
         known_at
     from coingecko_days
+    union all
+    select
+        source,
+        provider,
+        provider_asset_id,
+        name,
+        symbol,
+        day,
+        price_usd,
+        supply_tokens,
+        max_supply_tokens,
+        market_cap_usd,
+        priced_at,
+        known_at
+    from coingecko_history_days
 )
 
 select
-    coalesce(asset_ids.asset_id, asset_days.source || ':' || asset_days.provider_asset_id) as asset_id,
+    coalesce(asset_ids.asset_id, asset_days.provider || ':' || asset_days.provider_asset_id) as asset_id,
     asset_days.source,
     asset_days.provider_asset_id,
     coalesce(assets.name, asset_days.name) as name,
@@ -151,7 +221,7 @@ select
 from asset_days
 left join {{ source('catalog', 'asset_ids') }} as asset_ids
     on
-        asset_days.source = asset_ids.provider
+        asset_days.provider = asset_ids.provider
         and asset_days.provider_asset_id = asset_ids.provider_asset_id
 left join {{ source('catalog', 'assets') }} as assets
     on asset_ids.asset_id = assets.asset_id

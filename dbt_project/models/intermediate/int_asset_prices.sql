@@ -1,4 +1,4 @@
--- One price per asset and UTC day: the Coin Metrics close where there is one, else the CoinGecko snapshot.
+-- One price per asset and UTC day: the Coin Metrics close where there is one, else CoinGecko's close, else its snapshot.
 select
     asset_id,
     day,

@@ -19,6 +19,8 @@ with ranked_assets as (
         asset_class <> 'wrapped'
         and market_cap_usd is not null
         and (source = 'coingecko' or is_listed)
+        -- Single coins are no universe.
+        and source <> 'coingecko_history'
 ),
 
 universe as (

@@ -79,6 +79,24 @@ with staged as (
         value_native,
         extracted_at,
         version
+    from {{ ref('stg_ecos__observations') }}
+    union all
+    select
+        1 as feed_rank,
+        series_id,
+        period_date,
+        value_native,
+        extracted_at,
+        version
+    from {{ ref('stg_coinmarketcap__observations') }}
+    union all
+    select
+        1 as feed_rank,
+        series_id,
+        period_date,
+        value_native,
+        extracted_at,
+        version
     from {{ ref('stg_tradingview__observations') }}
 ),
 

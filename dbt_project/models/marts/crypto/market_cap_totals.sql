@@ -11,8 +11,60 @@ with published as (
             'tradingview.CRYPTOCAP:TOTAL',
             'tradingview.CRYPTOCAP:TOTAL3',
             'tradingview.CRYPTOCAP:BTC.D',
-            'stablecoins.total_usd'
+            'stablecoins.total_usd',
+            'coinmarketcap.TOTAL',
+            'coinmarketcap.ALTCOINS',
+            'coinmarketcap.BTC.D',
+            'coinmarketcap.ETH.D'
         )
+),
+
+coinmarketcap_closes as (
+    select
+        'coinmarketcap' as source,
+        'CoinMarketCap website history, close: ' as definition,
+        day,
+        max(value) filter (where series_id = 'coinmarketcap.TOTAL') as total_usd,
+        max(value) filter (where series_id = 'coinmarketcap.ALTCOINS') as altcoins_usd,
+        max(value) filter (where series_id = 'coinmarketcap.BTC.D') as btc_pct,
+        max(value) filter (where series_id = 'coinmarketcap.ETH.D') as eth_pct,
+        max(known_at) as known_at
+    from published
+    where series_id like 'coinmarketcap.%'
+    group by day
+),
+
+coinmarketcap_snapshots as (
+    select
+        'coinmarketcap_snapshot' as source,
+        'CoinMarketCap official API, newest snapshot of the day: ' as definition,
+        period_date as day,
+        market_cap_usd as total_usd,
+        altcoin_market_cap_usd as altcoins_usd,
+        btc_dominance_pct as btc_pct,
+        eth_dominance_pct as eth_pct,
+        case when version = 1 then least(snapshot_at, extracted_at) else extracted_at end as known_at
+    from {{ ref('stg_coinmarketcap__global_metrics') }}
+    where {{ known_as_of('case when version = 1 then least(snapshot_at, extracted_at) else extracted_at end') }}
+    qualify row_number() over (partition by period_date order by snapshot_at desc, version desc) = 1
+),
+
+coinmarketcap as (
+{%- for cte in ['coinmarketcap_closes', 'coinmarketcap_snapshots'] %}
+    select
+        unnest(['TOTAL', 'TOTAL2', 'TOTAL3']) as index_id,
+        source,
+        day,
+        unnest([total_usd, altcoins_usd, total_usd * (1 - (btc_pct + eth_pct) / 100)]) as market_cap_usd,
+        definition || unnest([
+            'all coins it ranks', 'altcoinMarketCap', 'total x (1 - btcDominance - ethDominance)'
+        ]) as definition,
+        known_at
+    from {{ cte }}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+{%- endfor %}
 ),
 
 tradingview as (
@@ -109,6 +161,18 @@ totals as (
         cast(null as date) as coverage_reference_day,
         known_at
     from tradingview_less_stablecoins
+    union all
+    select
+        index_id,
+        source,
+        day,
+        market_cap_usd,
+        cast(null as bigint) as constituents,
+        definition,
+        cast(null as date) as coverage_reference_day,
+        known_at
+    from coinmarketcap
+    where market_cap_usd is not null
     union all
     select
         index_id,

@@ -13,7 +13,9 @@ renamed as (
         cast(current_price as double) as price_usd,
         cast(market_cap as double) as market_cap_usd,
         cast(circulating_supply as double) as circulating_supply_tokens,
+        cast(total_supply as double) as total_supply_tokens,
         cast(max_supply as double) as max_supply_tokens,
+        cast(total_volume as double) as volume_usd,
         _extracted_at as extracted_at
     from source
 )
@@ -27,7 +29,9 @@ select
     price_usd,
     market_cap_usd,
     circulating_supply_tokens,
+    total_supply_tokens,
     max_supply_tokens,
+    volume_usd,
     extracted_at,
     {{ version_number(['coingecko_id', 'snapshot_at']) }} as version
 from renamed
