@@ -59,7 +59,9 @@ def build_report_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
             "megabytes": round(len(made.html.encode()) / 1e6, 2),
             "missing": dg.MetadataValue.md("\n".join(f"- {line}" for line in missing) or "nothing"),
         }
-        return dg.MaterializeResult(metadata=metadata | {still.name: picture(still.png) for still in made.stills})
+        return dg.MaterializeResult(
+            metadata=metadata | {still.name: picture(page.thumbnail(still.svg)) for still in made.stills}
+        )
 
     return report
 

@@ -138,6 +138,13 @@ def rasterised(whole: Mapping[str, Any], scale: float = 1.5) -> tuple[str, bytes
     return svg, vl_convert.svg_to_png(svg, scale=scale)
 
 
+def thumbnail(svg: str) -> bytes:
+    """A small PNG of a still picture, below 100 kB: for an event log."""
+    import vl_convert
+
+    return vl_convert.svg_to_png(svg, scale=0.6)
+
+
 # ------------------------------------------------------------------ page
 
 
