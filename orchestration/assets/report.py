@@ -93,4 +93,4 @@ def picture_of(chart: Mapping[str, Any]) -> dg.MarkdownMetadataValue:
     """A Vega-Lite chart as such a picture."""
     from orchestration.report.page import rasterised
 
-    return picture(rasterised(chart, scale=1.0)[1])
+    return picture(rasterised(chart, scale=0.75)[1])
