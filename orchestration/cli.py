@@ -99,7 +99,8 @@ def demo(
     """Replay the bundled sample of real, rounded figures through the whole pipeline; needs no network and no key."""
     _replay(load_settings(home=home), PACKAGE_ROOT / "sample", None)
     typer.echo(
-        f'\nAsk it something:  tidegauge query --home {home} "select * from marts.liquidity order by day desc limit 5"'
+        f'\nAsk it something:  tidegauge query --home {home} "select * from marts.liquidity order by day desc limit 5"\n'
+        f"Read the report:   {home}/releases/current/report.html"
     )
 
 
@@ -138,6 +139,65 @@ def query(
                 relation.show(max_width=_width(), max_rows=200)
         except duckdb.Error as error:
             raise ConfigurationError(f"the query failed: {error}") from None
+
+
+@app.command()
+def report(
+    home: Home = None,
+    as_of: AsOf = None,
+    lang: Annotated[str, typer.Option(help="Language the page opens in: en or ja. It holds both.")] = "en",
+    output: Annotated[Path | None, typer.Option(help="Write a copy of the page to this file.")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Show where the report is: the page of the current release, drawn and gated when that was made.
+
+    With --as-of: the page of a release built as of that instant when there is one; otherwise the archive is replayed into
+    a temporary home as of it, which takes as long as a run, and the page is kept below <home>/reports.
+    """
+    from orchestration.report.page import in_language
+    from orchestration.report.texts import LANGUAGES
+    from orchestration.warehouse import release
+
+    settings = load_settings(home=home)
+    if lang not in LANGUAGES:
+        raise ConfigurationError(f"--lang {lang}: choose from {', '.join(LANGUAGES)}")
+    if as_of is None:
+        page = release.report_of(release.current(settings.releases_dir))
+    else:
+        page = _report_as_of(settings, as_of.replace(tzinfo=UTC))
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(in_language(page.read_text("utf-8"), lang), "utf-8")
+        page = output
+    address = page.resolve().as_uri() + (f"?lang={lang}" if lang != "en" and not output else "")
+    typer.echo(address)
+    if open_:
+        import webbrowser
+
+        if not webbrowser.open(address):
+            raise ConfigurationError("no browser could be started: open the address above yourself")
+
+
+def _report_as_of(settings: Settings, as_of: datetime) -> Path:
+    """The page of what was known at an instant, from a release or from a build of its own."""
+    import shutil
+    import tempfile
+
+    from orchestration.warehouse import release
+
+    kept: Path = settings.home / "reports" / f"{as_of:%Y%m%dT%H%M%SZ}.html"
+    if folder := release.built_as_of(settings.releases_dir, as_of):
+        typer.echo(f"release {folder.name} was built as of {as_of:%Y-%m-%d %H:%M} UTC", err=True)
+        return release.report_of(folder)
+    is_excerpt = release.read_manifest(release.current(settings.releases_dir)).get("is_excerpt", False)
+    archive = settings.archive_dir if settings.archive_dir.is_dir() or not is_excerpt else PACKAGE_ROOT / "sample"
+    typer.echo(f"no release as of {as_of:%Y-%m-%d %H:%M} UTC: replaying {archive} as of it", err=True)
+    with tempfile.TemporaryDirectory(prefix="tidegauge-") as temporary:
+        past = settings.model_copy(update={"home": Path(temporary)})
+        _replay(past, archive, as_of)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(release.report_of(release.current(past.releases_dir)), kept)
+    return kept
 
 
 @app.command()

@@ -10,6 +10,7 @@ from orchestration.assets.analyses import build_analysis_assets
 from orchestration.assets.dbt import build_dbt_assets, prepare_manifest
 from orchestration.assets.gates import mart_gate, raw_gate
 from orchestration.assets.release import build_release_asset
+from orchestration.assets.report import build_report_asset
 from orchestration.assets.sources import catalog_tables, extract
 from orchestration.automation.console import STAGES, stages_logger
 from orchestration.automation.jobs import pipeline
@@ -30,8 +31,9 @@ def build_definitions(settings: Settings | None = None, **overrides: Any) -> dg.
     marts = sorted(key for key in models.keys if key.path[0] == "marts")
     analyses = build_analysis_assets(marts)
     upstream = [*marts, *(key for analysis in analyses for key in analysis.keys)]
+    report = build_report_asset(upstream)
     return dg.Definitions(
-        assets=[catalog_tables, extract, models, *analyses, build_release_asset(upstream)],
+        assets=[catalog_tables, extract, models, *analyses, report, build_release_asset([*upstream, *report.keys])],
         asset_checks=[raw_gate, mart_gate],
         jobs=[pipeline],
         resources={"settings": settings_of_a_run(settings)},

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import requests
 
 from orchestration.catalog import Catalog, load_catalog
-from orchestration.extract.archive import Archive
+from orchestration.extract.archive import EXCERPT, Archive
 from orchestration.extract.base import Exchange, Window
 from orchestration.extract.coinmetrics import CATALOG
 from orchestration.extract.progress import Progress
@@ -78,6 +78,7 @@ def build_sample(mirror: str, out: Path, inbox: Path | None) -> int:
         for exchange in fetched.read():
             excerpt = EXCERPTS[exchange.request.provider]
             kept.write(replace(exchange, body=excerpt(exchange), headers={}))
+        (out / EXCERPT).write_text("Shortened and rounded for demonstration; see SOURCES.md.\n", "utf-8")
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     if size > LIMIT_BYTES:
         raise ConfigurationError(f"{out} has {size:,} bytes, more than {LIMIT_BYTES:,}: keep less")

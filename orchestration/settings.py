@@ -137,6 +137,11 @@ class _Base(BaseSettings):
         return self.inbox or self.home / "inbox"
 
     @property
+    def report_dir(self) -> Path:
+        """The report of the newest build, until a release takes it along."""
+        return self.home / "report"
+
+    @property
     def ledger_path(self) -> Path:
         """Append-only record of loads and releases, kept outside DuckDB."""
         return self.home / "ledger.jsonl"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import duckdb
 
+from orchestration.assets.report import picture_of
 from orchestration.quality import store
 from orchestration.settings import Settings
 from orchestration.warehouse import connect
@@ -85,6 +86,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
             with_bootstrap_band,
             with_conclusions,
         )
+        from orchestration.report import analyses as drawn
 
         with _gated(settings) as con:
             pairs, sessions = _pairs(con), _sessions(con)
@@ -97,6 +99,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
             table = newest.drop(columns=["known_at", "benchmark", "parameters", "note"]).to_markdown(
                 index=False, floatfmt=".2f"
             )
+            metadata["picture"] = picture_of(drawn.correlations(frame))
             metadata["newest"] = dg.MetadataValue.md(table)
         return dg.MaterializeResult(metadata=metadata)
 
@@ -110,6 +113,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
     )
     def correlation_breaks(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         from orchestration.analytics.breaks import correlation_breaks as compute
+        from orchestration.report import analyses as drawn
 
         with _gated(settings) as con:
             frame = compute(_pairs(con), _sessions(con))
@@ -118,6 +122,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         if rows:
             sides = ["n_before", "n_after", "r_before", "r_after"]
             table = frame[["asset", "bar", "includes_crash", "method", *sides, "p_value"]]
+            metadata["picture"] = picture_of(drawn.correlation_breaks(frame))
             metadata["breaks"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
         return dg.MaterializeResult(metadata=metadata)
 
@@ -157,6 +162,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
     )
     def liquidity_lead_lag(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         from orchestration.analytics.lead_lag import liquidity_lead_lag as compute
+        from orchestration.report import analyses as drawn
 
         with _gated(settings) as con:
             frame = compute(*_liquidity_and_closes(con, LIQUIDITY), LIQUIDITY)
@@ -165,6 +171,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         if rows:
             strongest = frame.sort_values(["asset", "p_value_family"]).groupby("asset").head(1)
             table = strongest[["asset", "lag_weeks", "n", "r", "p_value_family"]]
+            metadata["picture"] = picture_of(drawn.liquidity_lead_lag(frame))
             metadata["strongest_lag"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
         return dg.MaterializeResult(metadata=metadata)
 

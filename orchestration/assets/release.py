@@ -10,6 +10,8 @@ import dagster as dg
 import duckdb
 
 from orchestration import __version__
+from orchestration.assets import report as reports
+from orchestration.assets.sources import holds_excerpts
 from orchestration.quality import store
 from orchestration.quality.checks import GATES, GateClosedError
 from orchestration.settings import PACKAGE_ROOT, Settings
@@ -20,14 +22,14 @@ VERSIONED = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "great-expectations"
 
 
 def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
-    """The release, downstream of every mart and analysis."""
+    """The release, downstream of every mart and analysis and of the report."""
 
     @dg.asset(
         key=["release"],
         deps=upstream,
         group_name="release",
         kinds={"duckdb", "parquet"},
-        description="A read-only copy of marts and analytics: DuckDB file, Parquet, calendar, manifest; `releases/current`.",
+        description="A read-only copy of marts and analytics: DuckDB file, Parquet, report, calendar; `releases/current`.",
     )
     def publish(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         now = settings.now()
@@ -36,7 +38,9 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
             store.require_open(con, "mart")
             if foreign := analyses.of_other_builds(con, store.mart_state(con)):
                 raise GateClosedError(f"analytics {', '.join(foreign)} belong to another build: materialise them again")
+            pages = reports.pages_of(settings.report_dir, store.mart_state(con))
             facts = release_facts(con, run_id=context.run_id, clock=now)
+            facts["is_excerpt"] = holds_excerpts(con, Ledger(settings.ledger_path))
             ahead = calendar_file.calendar_ahead(con, facts["as_of"] or now, stamped=now)
             folder = release.publish(
                 con,
@@ -44,7 +48,7 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
                 f"{now:%Y%m%dT%H%M%SZ}-{context.run_id[:8]}",
                 facts,
                 keep=settings.releases_kept,
-                files={calendar_file.NAME: ahead},
+                files={calendar_file.NAME: ahead, **pages},
             )
         manifest = release.read_manifest(folder)
         Ledger(settings.ledger_path).append("release", run_id=context.run_id, release=folder.name)

@@ -148,7 +148,9 @@ def extract(
                         asset_key=raw_key(RAW_TABLES[count.dataset]), metadata=_metadata(con, harvest, count)
                     )
         if config.archive:
-            ledger.append("replayed", run_id=context.run_id, archive=Path(config.archive).name)
+            archive = Path(config.archive)
+            is_excerpt = Archive(archive).is_excerpt
+            ledger.append("replayed", run_id=context.run_id, archive=archive.name, is_excerpt=is_excerpt)
     if failures:
         raise SourceFailedError("\n".join(failures))
 
@@ -209,6 +211,12 @@ def _metadata(con: duckdb.DuckDBPyConnection, harvest: Harvest, count: raw.Loade
     if drift := harvest.drift.get(count.dataset):
         found["new_columns"] = dg.MetadataValue.text(", ".join(sorted(drift)))
     return found
+
+
+def holds_excerpts(con: duckdb.DuckDBPyConnection, ledger: Ledger) -> bool:
+    """True when any row of the warehouse was loaded from an archive of excerpts."""
+    runs = {line["run_id"] for line in ledger.entries() if line["event"] == "replayed" and line.get("is_excerpt")}
+    return not runs.isdisjoint(run for (run,) in con.execute("select distinct run_id from raw.loads").fetchall())
 
 
 def refuse_lost_loads(con: duckdb.DuckDBPyConnection, ledger: Ledger) -> None:

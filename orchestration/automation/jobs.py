@@ -7,6 +7,6 @@ PIPELINE = "pipeline"
 pipeline = dg.define_asset_job(
     PIPELINE,
     selection=dg.AssetSelection.all(),
-    description="Extract, raw gate, dbt, mart gate, analytics, release.",
+    description="Extract, raw gate, dbt, mart gate, analytics, report, release.",
     executor_def=dg.in_process_executor,
 )

@@ -26,11 +26,20 @@ class ArchiveError(Exception):
     """An archive that cannot be read back as it was written."""
 
 
+EXCERPT = "EXCERPT"
+"""A file of this name in an archive says that its bodies are shortened and rounded, not what a provider served."""
+
+
 class Archive:
     """A folder of archived responses."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    @property
+    def is_excerpt(self) -> bool:
+        """True when the bodies are excerpts for demonstration."""
+        return (self.root / EXCERPT).is_file()
 
     def write(self, exchange: Exchange, rejected: str | None = None) -> Path:
         """Store one response; `rejected` says why its rows were not used (it is kept, but never replayed).

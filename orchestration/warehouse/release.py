@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -137,6 +138,7 @@ def _write(
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }
         for name, content in files.items():
+            (staging / name).parent.mkdir(exist_ok=True)
             (staging / name).write_bytes(content)
         (staging / "manifest.json").write_text(
             json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n", "utf-8"
@@ -160,6 +162,27 @@ def current(releases_dir: Path) -> Path:
     if not link.exists():
         raise ReleaseError(f"{releases_dir}: nothing has been released yet: run `tidegauge run` or `tidegauge demo`")
     return link.resolve()
+
+
+def report_of(release: Path) -> Path:
+    """The page of a release.
+
+    Raises:
+        ReleaseError: it was made without one.
+    """
+    page = release / "report.html"
+    if not page.is_file():
+        raise ReleaseError(f"{release}: this release has no report: run the pipeline again")
+    return page
+
+
+def built_as_of(releases_dir: Path, as_of: datetime) -> Path | None:
+    """The newest release that was built as of this instant, None without one."""
+    for name in reversed(names(releases_dir)):
+        stated = read_manifest(releases_dir / name).get("as_of")
+        if stated and datetime.fromisoformat(stated) == as_of:
+            return releases_dir / name
+    return None
 
 
 def open_release(folder: Path) -> duckdb.DuckDBPyConnection:

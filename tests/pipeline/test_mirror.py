@@ -11,6 +11,7 @@ from orchestration.catalog import Catalog, load_catalog
 from orchestration.runner import DONE, GATE_CLOSED, SOURCE_FAILED, Outcome, run_pipeline
 from orchestration.settings import Settings, load_settings
 from orchestration.warehouse import connect, release
+from tests.browser import assert_reads_well
 
 pytestmark = pytest.mark.slow
 
@@ -182,3 +183,14 @@ def test_a_refused_key_names_the_variable_and_appears_nowhere(live_copy, mirror)
     found += [path for path in settings.home.rglob("*") if path.is_file() and b"CG-canary-header" in path.read_bytes()]
     assert found == []
     assert wrong not in str(outcome)
+
+
+def test_the_report_of_a_mirror_run_reads_well_in_a_browser(live):
+    settings, outcome = live
+    assert outcome.exit_code == DONE, outcome.errors
+    page = release.report_of(release.current(settings.releases_dir))
+    html = page.read_text("utf-8")
+    # No chart export was dropped: the pictures that need one say so and draw the rest.
+    assert "Source: tradingview.CRYPTOCAP:TOTAL, nothing held so far" in html
+    assert "EXCERPT" not in html
+    assert_reads_well(page, {"p1", "p3", "p4", "p5a", "p5b", "p6", "p7", "p8a", "p8b", "p9", "p10a", "p10b"})
