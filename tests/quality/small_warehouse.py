@@ -307,6 +307,10 @@ def fill_marts(con: duckdb.DuckDBPyConnection) -> None:
             case n when 0 then 3.75 end::double as target_lower_pct, case n when 0 then 4 end::double as target_upper_pct,
             timestamptz '2025-01-01 00:00:00+00' as announced_at, timestamptz '2025-11-12 00:00:00+00' as known_at
         from range(9) as t (n)
+        """
+    )
+    con.execute(
+        """
         create table marts.unlock_pressure as
         select day::date as day, token_id, 'defillama' as source, 'cliff' as kind, 7::double as amount_7d_tokens,
             30::double as amount_30d_tokens, 90::double as amount_90d_tokens, 70::double as value_7d_usd,

@@ -10,105 +10,24 @@
 -- The keyed and the keyless FRED feed are two readings of one series: their versions stand in one order of fetching, so
 -- that setting or removing a key is no revision and hides none. Series without a catalog entry have no unit
 -- and do not enter. Of a period with vintages, other readings count only when they are newer than its vintages.
+{%- set feeds = [
+    ('stg_fred__observations', 1), ('stg_fredgraph__observations', 2), ('stg_fiscaldata__tga_close', 1),
+    ('stg_nyfed__observations', 1), ('stg_coinmetrics__observations', 1), ('stg_stablecoins__observations', 1),
+    ('stg_yahoo__observations', 1), ('stg_cboe__observations', 1), ('stg_ecos__observations', 1),
+    ('stg_coinmarketcap__observations', 1), ('stg_tradingview__observations', 1)
+] %}
 with readings as (
+    {%- for feed, rank in feeds %}
     select
-        1 as feed_rank,
+        {{ rank }} as feed_rank,
         series_id,
         period_date,
         value_native,
         extracted_at,
         version
-    from {{ ref('stg_fred__observations') }}
-    union all
-    select
-        2 as feed_rank,
-        series_id,
-        period_date,
-        value_native,
-        extracted_at,
-        version
-    from {{ ref('stg_fredgraph__observations') }}
-    union all
-    select
-        1 as feed_rank,
-        series_id,
-        period_date,
-        value_native,
-        extracted_at,
-        version
-    from {{ ref('stg_fiscaldata__tga_close') }}
-    union all
-    select
-        1 as feed_rank,
-        series_id,
-        period_date,
-        value_native,
-        extracted_at,
-        version
-    from {{ ref('stg_nyfed__observations') }}
-    union all
-    select
-        1 as feed_rank,
-        series_id,
-        period_date,
-        value_native,
-        extracted_at,
-        version
-    from {{ ref('stg_coinmetrics__observations') }}
-    union all
-    select
-        1 as feed_rank,
-        series_id,
-        period_date,
-        value_native,
-        extracted_at,
-        version
-    from {{ ref('stg_stablecoins__observations') }}
-    union all
-    select
-        1 as feed_rank,
-        series_id,
-        period_date,
-        value_native,
-        extracted_at,
-        version
-    from {{ ref('stg_yahoo__observations') }}
-    union all
-    select
-        1 as feed_rank,
-        series_id,
-        period_date,
-        value_native,
-        extracted_at,
-        version
-    from {{ ref('stg_cboe__observations') }}
-    union all
-    select
-        1 as feed_rank,
-        series_id,
-        period_date,
-        value_native,
-        extracted_at,
-        version
-    from {{ ref('stg_ecos__observations') }}
-    union all
-    select
-        1 as feed_rank,
-        series_id,
-        period_date,
-        value_native,
-        extracted_at,
-        version
-    from {{ ref('stg_coinmarketcap__observations') }}
-    union all
-    select
-        1 as feed_rank,
-        series_id,
-        period_date,
-        value_native,
-        extracted_at,
-        version
-    from {{ ref('stg_tradingview__observations') }}
+    from {{ ref(feed) }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
 ),
 
 vintages as (
