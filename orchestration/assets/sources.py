@@ -12,9 +12,7 @@ import duckdb
 from pydantic import Field
 
 from orchestration.catalog import DIRECTORY, Catalog, load_catalog
-from orchestration.catalog.events import facts_frame, load_events, meetings_frame, releases_frame
-from orchestration.catalog.release import release_calendar_frame
-from orchestration.catalog.sessions import sessions_frame
+from orchestration.catalog.events import load_events
 from orchestration.catalog.tables import RAW_TABLES, RawTable
 from orchestration.extract.archive import Archive
 from orchestration.extract.base import Held, Window
@@ -66,24 +64,7 @@ def catalog_tables(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult
     with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con:
         if definitions.is_current(con, digest):
             return dg.MaterializeResult(metadata={"unchanged": True, "digest": digest})
-        sessions = sessions_frame(CALENDAR_START, until)
-        counts = definitions.replace(
-            con,
-            {
-                "series": catalog.series_frame(),
-                "datasets": catalog.datasets_frame(),
-                "assets": catalog.assets_frame(),
-                "asset_ids": catalog.asset_ids_frame(),
-                "sources": catalog.sources_frame(),
-                "release_exceptions": catalog.release_exceptions_frame(),
-                "release_calendar": release_calendar_frame(catalog.releases, CALENDAR_START, until, sessions),
-                "releases": releases_frame(catalog, CALENDAR_START, until),
-                "fomc_meetings": meetings_frame(events),
-                "dated_facts": facts_frame(events),
-                "sessions": sessions,
-            },
-            digest,
-        )
+        counts = definitions.replace(con, definitions.frames(catalog, events, CALENDAR_START, until), digest)
     return dg.MaterializeResult(metadata={"unchanged": False, "digest": digest, **counts})
 
 

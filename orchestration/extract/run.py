@@ -55,7 +55,9 @@ MODULES: dict[str, ModuleType] = {
 }
 
 FILE_READERS = tuple(name for name, module in MODULES.items() if hasattr(module, "files"))
-"""Providers that read the inbox."""
+"""Providers that read files."""
+
+INBOX_READERS = ("tradingview", "calendar")
 
 GIVE_UP_AFTER = 2
 """Requests in a row that used up their tries before the host counts as down; the rest would only cost time."""
@@ -249,7 +251,7 @@ def active_providers(settings: Settings, only: tuple[str, ...] = ()) -> dict[str
             raise ConfigurationError("fred needs a key: set TIDEGAUGE_FRED_API_KEY, or ask for fredgraph instead")
         for name in ("ecos", "tokenomist"):
             if name in only and reasons[name]:
-                raise ConfigurationError(f"{name} needs a key: {reasons[name]}")
+                raise ConfigurationError(f"{name} needs a key: set TIDEGAUGE_{name.upper()}_API_KEY")
         reasons = {
             name: (None if name == "fredgraph" else reasons[name]) if name in only else "not asked for (--only)"
             for name in reasons
@@ -280,8 +282,8 @@ def harvest_live(
             _ask(basket, plan, archive, progress)
         return basket.finish()
 
-    if set(FILE_READERS) <= set(reasons):
-        _name_unread(settings, {path for name in FILE_READERS for _, path in MODULES[name].files(plan_of(name))})
+    if set(INBOX_READERS) <= set(reasons):
+        _name_unread(settings, {path for name in INBOX_READERS for _, path in MODULES[name].files(plan_of(name))})
     for name, reason in reasons.items():
         if reason:
             basket = Basket(name)

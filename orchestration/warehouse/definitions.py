@@ -6,9 +6,15 @@ Replaced as a whole when the catalog changes; SQL and BI users read it, nothing 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING
 
 import duckdb
+
+from orchestration.catalog import Catalog
+from orchestration.catalog.events import Events, facts_frame, meetings_frame, releases_frame
+from orchestration.catalog.release import release_calendar_frame
+from orchestration.catalog.sessions import sessions_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +48,24 @@ TABLES: dict[str, str] = {
 }
 
 STATE = "create schema if not exists catalog; create table if not exists catalog.state (digest varchar)"
+
+
+def frames(catalog: Catalog, events: Events, start: date, until: date) -> dict[str, pd.DataFrame]:
+    """One frame for each table of TABLES; release instants and sessions from `start` to `until`."""
+    sessions = sessions_frame(start, until)
+    return {
+        "series": catalog.series_frame(),
+        "datasets": catalog.datasets_frame(),
+        "assets": catalog.assets_frame(),
+        "asset_ids": catalog.asset_ids_frame(),
+        "sources": catalog.sources_frame(),
+        "release_exceptions": catalog.release_exceptions_frame(),
+        "release_calendar": release_calendar_frame(catalog.releases, start, until, sessions),
+        "releases": releases_frame(catalog, start, until),
+        "fomc_meetings": meetings_frame(events),
+        "dated_facts": facts_frame(events),
+        "sessions": sessions,
+    }
 
 
 def is_current(con: duckdb.DuckDBPyConnection, digest: str) -> bool:

@@ -118,5 +118,5 @@ def test_the_key_is_a_placeholder_wherever_the_path_is_shown():
 def test_without_a_key_it_is_left_out_and_says_where_to_get_one():
     assert "TIDEGAUGE_ECOS_API_KEY is not set" in str(active_providers(settings())["ecos"])
     assert active_providers(settings(ecos_api_key=KEY))["ecos"] is None
-    with pytest.raises(ConfigurationError, match="ecos needs a key: TIDEGAUGE_ECOS_API_KEY"):
+    with pytest.raises(ConfigurationError, match="ecos needs a key: set TIDEGAUGE_ECOS_API_KEY"):
         active_providers(settings(), ("ecos",))

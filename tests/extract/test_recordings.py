@@ -94,7 +94,7 @@ ERRORS = [
     (fred, 429, "fred/error_429_rate_limit.json", "Exceeded Rate Limit", None, False),
     (fred, 400, "fred/fredr_error_series-04673a_400.json", "series_id has not been set", None, False),
     (fred, 400, "fred/fredr_error_series_observations-5d35cf_400.json", "Series IDs should be 25", None, False),
-    (llama, 402, "defillama/error_402_emissions.txt", "Upgrade to the paid API plan", "--only", True),
+    (llama, 402, "defillama/error_402_emissions.txt", "Upgrade to the paid API plan", "TIDEGAUGE_LLAMA_API_KEY", True),
 ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.extract.archive import Archive
-from orchestration.runner import Outcome, run_pipeline
+from orchestration.runner import DONE, Outcome, run_pipeline
 from orchestration.settings import PACKAGE_ROOT, Settings, load_settings
 
 SAMPLE = PACKAGE_ROOT / "sample"
@@ -30,5 +30,29 @@ def home_copy(demo: tuple[Settings, Outcome], tmp_path: Path) -> Settings:
     """A copy of the demo's home with its release."""
     settings, outcome = demo
     assert outcome.exit_code == 0, outcome.errors
+    shutil.copytree(settings.home, tmp_path / "home", symlinks=True)
+    return settings.model_copy(update={"home": tmp_path / "home"})
+
+
+FROM = "2020-10-01"
+KEY = "canary0canary0canary0canary0cana"
+
+
+def live_settings(home, mirror, **more) -> Settings:
+    return load_settings(home=home, mirror=mirror.url, http_backoff_seconds=0.02, http_backoff_max_seconds=0.2, **more)
+
+
+@pytest.fixture(scope="session")
+def live(mirror_process, tmp_path_factory) -> tuple[Settings, Outcome]:
+    """A home filled from the mirror by one run from October 2020 on."""
+    mirror_process.control(faults="", today="2025-11-12T22:00Z")
+    settings = live_settings(tmp_path_factory.mktemp("live") / "home", mirror_process)
+    return settings, run_pipeline(settings, extract={"start": FROM})
+
+
+@pytest.fixture
+def live_copy(live, tmp_path) -> Settings:
+    settings, outcome = live
+    assert outcome.exit_code == DONE, outcome.errors
     shutil.copytree(settings.home, tmp_path / "home", symlinks=True)
     return settings.model_copy(update={"home": tmp_path / "home"})

@@ -140,7 +140,7 @@ def test_a_release_never_mixes_marts_with_analyses_of_another_build(home_copy):
         [event.step_failure_data.error for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
     )
     assert release.current(settings.releases_dir) == before
-    assert materialize(dg.AssetSelection.groups("analytics")).success
+    assert materialize(dg.AssetSelection.groups("analytics", "report")).success
     assert materialize(dg.AssetSelection.assets("release")).success
 
 

@@ -1,42 +1,15 @@
-"""Whole runs over HTTP against the mirror of the providers: green, repeated, broken in every way."""
+"""Whole runs over HTTP against the mirror of the providers: green, repeated, a day later."""
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
-from orchestration.assets import sources
-from orchestration.catalog import Catalog, load_catalog
-from orchestration.runner import DONE, GATE_CLOSED, SOURCE_FAILED, Outcome, run_pipeline
-from orchestration.settings import Settings, load_settings
+from orchestration.runner import DONE, SOURCE_FAILED, run_pipeline
 from orchestration.warehouse import connect, release
 from tests.browser import assert_reads_well
+from tests.pipeline.conftest import FROM, live_settings
 
 pytestmark = pytest.mark.slow
-
-FROM = "2020-10-01"
-KEY = "canary0canary0canary0canary0cana"
-
-
-def live_settings(home, mirror, **more) -> Settings:
-    return load_settings(home=home, mirror=mirror.url, http_backoff_seconds=0.02, http_backoff_max_seconds=0.2, **more)
-
-
-@pytest.fixture(scope="module")
-def live(mirror_process, tmp_path_factory) -> tuple[Settings, Outcome]:
-    """A home filled from the mirror by one run from October 2020 on."""
-    mirror_process.control(faults="", today="2025-11-12T22:00Z")
-    settings = live_settings(tmp_path_factory.mktemp("live") / "home", mirror_process)
-    return settings, run_pipeline(settings, extract={"start": FROM})
-
-
-@pytest.fixture
-def live_copy(live, tmp_path) -> Settings:
-    settings, outcome = live
-    assert outcome.exit_code == DONE, outcome.errors
-    shutil.copytree(settings.home, tmp_path / "home", symlinks=True)
-    return settings.model_copy(update={"home": tmp_path / "home"})
 
 
 def test_the_three_treasury_balances_of_29_october(live):
@@ -103,76 +76,6 @@ def test_the_next_day_asks_only_for_what_is_new(live_copy, mirror):
 
 
 # Faults of the transport share a run in pairs; each fault of the data has its own.
-FAULTS = (
-    *("*:429=0@0.15,*:500@0.15", "*:503@0.15,*:empty@0.15", "*:truncate@0.15,*:cut@0.15", "*:html@0.15,*:reset@0.15"),
-    *("*:slow=0.2@0.15,*:repeat@0.15", "*:units=1000@0.25", "*:rename@0.25", "*:future@0.25", "*:nan@0.25"),
-    "*:negative@0.25",
-)
-
-
-@pytest.mark.parametrize("faults", FAULTS)
-def test_under_every_fault_a_run_is_complete_or_leaves_the_release_alone(live_copy, mirror, faults):
-    before = release.current(live_copy.releases_dir)
-    mirror.control(faults=faults, today="2025-11-12T22:00Z")
-    outcome = run_pipeline(live_copy)
-    assert outcome.exit_code in (DONE, SOURCE_FAILED, GATE_CLOSED), outcome.errors
-    if outcome.exit_code != DONE:
-        assert outcome.errors
-        assert release.current(live_copy.releases_dir) == before
-        return
-    after = release.read_manifest(release.current(live_copy.releases_dir))
-    assert after["run_id"] == outcome.run_id
-    with connect(live_copy.warehouse_path, read_only=True) as con:
-        [tga] = con.execute("select tga_week_average_usd from marts.liquidity where day = '2025-10-29'").fetchall()
-    assert tga == (957_990e6,)
-
-
-@pytest.mark.parametrize("kind", ["html", "cut", "rename", "empty"])
-def test_a_dead_required_source_fails_the_run_after_the_others_are_stored(tmp_path, mirror, kind):
-    mirror.control(faults=f"stablecoins:{kind}@1", today="2025-11-12T22:00Z")
-    settings = live_settings(tmp_path / "home", mirror)
-    outcome = run_pipeline(settings, extract={"start": "2025-06-01"})
-    assert outcome.exit_code == SOURCE_FAILED
-    [error] = outcome.errors
-    assert "stablecoins: all stablecoins" in error
-    assert not settings.releases_dir.exists()
-    with connect(settings.warehouse_path, read_only=True) as con:
-        stored = dict(con.execute("select dataset, rows_new from raw.loads").fetchall())
-    assert stored["stablecoins_charts"] == 0
-    assert stored["yahoo_chart"] > 0
-    assert stored["fredgraph_observations"] > 0
-
-
-def test_a_dead_optional_source_leaves_the_run_green(live_copy, mirror):
-    mirror.control(faults="llama:500@1", today="2025-11-12T22:00Z")
-    outcome = run_pipeline(live_copy)
-    assert outcome.exit_code == DONE, outcome.errors
-
-
-def with_series(key: str, *, required: bool) -> Catalog:
-    catalog = load_catalog()
-    fred = catalog.provider("fred")
-    extra = fred.series[0].model_copy(update={"key": key, "required": required})
-    changed = fred.model_copy(update={"series": (*fred.series, extra)})
-    return catalog.model_copy(update={"providers": {**catalog.providers, "fred": changed}})
-
-
-@pytest.mark.parametrize("required", [True, False])
-def test_an_unknown_series_fails_the_run_only_when_it_is_required(live_copy, mirror, monkeypatch, required):
-    monkeypatch.setattr(sources, "load_catalog", lambda: with_series("WTREGENX", required=required))
-    settings = live_settings(live_copy.home, mirror, fred_api_key=KEY)
-    before = release.current(live_copy.releases_dir)
-    outcome = run_pipeline(settings, extract={"start": "2025-06-01"})
-    if not required:
-        assert outcome.exit_code == DONE, outcome.errors
-        return
-    assert outcome.exit_code == SOURCE_FAILED
-    [error] = outcome.errors
-    assert 'fred: series WTREGENX: HTTP 400 "Bad Request. The series does not exist."' in error
-    assert "catalog/fred.yml" in error
-    assert release.current(live_copy.releases_dir) == before
-
-
 def test_a_refused_key_names_the_variable_and_appears_nowhere(live_copy, mirror):
     wrong = "CANARY-KEY-THAT-FRED-REFUSES"
     settings = live_settings(live_copy.home, mirror, fred_api_key=wrong, coingecko_api_key="CG-canary-header")

@@ -14,8 +14,7 @@ import duckdb
 import pytest
 
 from orchestration.catalog import Catalog, load_catalog
-from orchestration.catalog.release import release_calendar_frame
-from orchestration.catalog.sessions import sessions_frame
+from orchestration.catalog.events import load_events
 from orchestration.catalog.tables import RAW_TABLES
 from orchestration.extract.base import Held, Window
 from orchestration.extract.progress import Progress
@@ -107,7 +106,8 @@ def small() -> Catalog:
     """The catalog with one series of FRED."""
     catalog = load_catalog()
     entry = catalog.provider("fred")
-    only = entry.model_copy(update={"series": (catalog.find("fred.M2SL"),), "exceptions": ()})
+    series = catalog.find("fred.M2SL")
+    only = entry.model_copy(update={"series": (series,), "releases": (series.release,), "exceptions": ()})
     return catalog.model_copy(update={"providers": {**catalog.providers, "fred": only}})
 
 
@@ -153,12 +153,7 @@ def test_an_as_of_build_reads_what_was_public_then(stub: Stub, small: Catalog, t
     monkeypatch.setenv("TIDEGAUGE_WAREHOUSE", str(settings.warehouse_path))
     with connect(settings.warehouse_path) as con:
         raw.create_tables(con)
-        sessions = sessions_frame(START, date(2013, 2, 1))
-        calendar = release_calendar_frame([small.find("fred.M2SL").release], START, late.today, sessions)
-        frames = {"series": small.series_frame(), "datasets": small.datasets_frame(), "assets": small.assets_frame()}
-        frames |= {"asset_ids": small.asset_ids_frame(), "sources": small.sources_frame(), "sessions": sessions}
-        frames |= {"release_exceptions": small.release_exceptions_frame(), "release_calendar": calendar}
-        definitions.replace(con, frames, "digest")
+        definitions.replace(con, definitions.frames(small, load_events(), START, late.today), "digest")
         first = read(stub, early, settings, small, con)
         assert [request.path.rsplit("/", 1)[1] for request in stub.received] == [
             *["vintagedates", "observations"] * 3,

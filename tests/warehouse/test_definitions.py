@@ -10,39 +10,25 @@ import pytest
 
 from orchestration.analytics.correlation import rolling_correlations, with_bootstrap_band, with_conclusions
 from orchestration.catalog import load_catalog
-from orchestration.catalog.events import facts_frame, load_events, meetings_frame, releases_frame
+from orchestration.catalog.events import load_events
 from orchestration.warehouse import definitions
 from orchestration.warehouse.analyses import CORRELATIONS, of_other_builds, replace_table
 
 Con = duckdb.DuckDBPyConnection
 
 
-def frames() -> dict[str, pd.DataFrame]:
-    """The real catalog, with a few release instants and sessions."""
-    catalog = load_catalog()
+@pytest.fixture(scope="module")
+def good() -> dict[str, pd.DataFrame]:
+    """The real catalog, with one release instant and one session."""
     moment = pd.Timestamp("2025-11-06 21:30", tz="UTC")
-    return {
-        "series": catalog.series_frame(),
-        "datasets": catalog.datasets_frame(),
-        "assets": catalog.assets_frame(),
-        "asset_ids": catalog.asset_ids_frame(),
-        "sources": catalog.sources_frame(),
-        "release_exceptions": catalog.release_exceptions_frame(),
+    return definitions.frames(load_catalog(), load_events(), date(2025, 11, 1), date(2025, 11, 30)) | {
         "release_calendar": pd.DataFrame(
             {"release_rule": ["fred.h41"], "period_date": [date(2025, 11, 5)], "known_at": [moment]}
         ),
-        "releases": releases_frame(catalog, date(2025, 11, 1), date(2025, 11, 30)),
-        "fomc_meetings": meetings_frame(load_events()),
-        "dated_facts": facts_frame(load_events()),
         "sessions": pd.DataFrame(
             {"calendar": ["XNYS"], "session_date": [date(2025, 11, 5)], "open_at": [moment], "close_at": [moment]}
         ),
     }
-
-
-@pytest.fixture(scope="module")
-def good() -> dict[str, pd.DataFrame]:
-    return frames()
 
 
 def held(con: Con) -> dict[str, list[tuple[object, ...]]]:

@@ -186,7 +186,7 @@ differenced as (
         recipient,
         min(from_at) as unlock_at,
         max(point_at) as ends_at,
-        sum(amount_tokens) as amount_tokens,
+        {{ exact_sum('amount_tokens') }} as amount_tokens,
         min(first_seen_at) as first_seen_at,
         max(known_at) as known_at
     from runs
@@ -194,7 +194,7 @@ differenced as (
         slug,
         recipient,
         run
-    having sum(amount_tokens) <> 0
+    having {{ exact_sum('amount_tokens') }} <> 0
 )
 
 select

@@ -143,7 +143,7 @@ unlock_days as (
         unlocks.source,
         unlocks.kind as unlock_kind,
         {{ utc_date('unlocks.unlock_at') }} as start_date,
-        case when count(*) = count(unlocks.amount_tokens) then sum(unlocks.amount_tokens) end as amount_tokens,
+        case when count(*) = count(unlocks.amount_tokens) then {{ exact_sum('unlocks.amount_tokens') }} end as amount_tokens,
         string_agg(distinct unlocks.recipient, ', ' order by unlocks.recipient) as recipients,
         min(unlocks.first_seen_at) as announced_at,
         max(unlocks.known_at) as known_at

@@ -45,7 +45,7 @@ cliffs as (
         token_id,
         source,
         {{ utc_date('unlock_at') }} as unlock_day,
-        greatest(sum(amount_tokens), 0) as amount_tokens,
+        greatest({{ exact_sum('amount_tokens') }}, 0) as amount_tokens,
         max(first_seen_at) as first_seen_at,
         max(known_at) as known_at
     from {{ ref('unlocks') }}
@@ -117,7 +117,7 @@ scheduled as (
         source,
         kind,
 {%- for window in windows %}
-        sum(amount_{{ window }}d_tokens) as amount_{{ window }}d_tokens,
+        {{ exact_sum('amount_' ~ window ~ 'd_tokens') }} as amount_{{ window }}d_tokens,
 {%- endfor %}
         max(first_seen_at) as first_seen_at,
         max(known_at) as known_at
@@ -232,18 +232,18 @@ select
     cast(null as double) as amount_{{ window }}d_tokens,
 {%- endfor %}
 {%- for window in windows %}
-    sum(amount_{{ window }}d_tokens * price_usd) as value_{{ window }}d_usd,
+    {{ exact_sum('amount_' ~ window ~ 'd_tokens * price_usd') }} as value_{{ window }}d_usd,
 {%- endfor %}
 {%- for window in windows %}
-    100 * sum(amount_{{ window }}d_tokens * price_usd) filter (where circulating_tokens is not null)
-    / sum(price_usd * circulating_tokens) as share_{{ window }}d_pct,
+    100 * {{ exact_sum('amount_' ~ window ~ 'd_tokens * price_usd', 'circulating_tokens is not null') }}
+    / {{ exact_sum('price_usd * circulating_tokens') }} as share_{{ window }}d_pct,
 {%- endfor %}
 {%- for window in windows %}
     cast(null as double) as days_to_absorb_{{ window }}d,
 {%- endfor %}
     cast(null as double) as price_usd,
     cast(null as double) as circulating_tokens,
-    sum(price_usd * circulating_tokens) as market_cap_usd,
+    {{ exact_sum('price_usd * circulating_tokens') }} as market_cap_usd,
     cast(null as double) as average_volume_tokens,
     cast(null as bigint) as volume_days,
     bool_or(is_reconstructed) as is_reconstructed,
