@@ -137,6 +137,11 @@ class _Base(BaseSettings):
         return self.inbox or self.home / "inbox"
 
     @property
+    def cache_dir(self) -> Path:
+        """What can be made again at any time; safe to delete."""
+        return self.home / "cache"
+
+    @property
     def report_dir(self) -> Path:
         """The report of the newest build, until a release takes it along."""
         return self.home / "report"

@@ -48,7 +48,7 @@ def build_report_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
             )
             gates = [(gate, store.last_results(con, gate)) for gate in GATES]
             counts = [(gate, sum(row["is_passed"] for row in rows), len(rows)) for gate, rows in gates]
-            made = page.build(con, facts, counts)
+            made = page.build(con, facts, counts, cache=settings.cache_dir)
         shutil.rmtree(settings.report_dir, ignore_errors=True)
         made.write(settings.report_dir / PAGES)
         # Written last: a report that was cut short belongs to no build.

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,18 +63,21 @@ class Report:
             (folder / STILLS / f"{still.name}.png").write_bytes(still.png)
 
 
-def build(con: Connection, facts: Facts, gates: Sequence[tuple[str, int, int]] = ()) -> Report:
+def build(
+    con: Connection, facts: Facts, gates: Sequence[tuple[str, int, int]] = (), *, cache: Path | None = None
+) -> Report:
     """Read, draw and render.
 
     Args:
         con: a connection on gated marts.
         facts: clock, as-of, run, whether the data are the demo's.
         gates: name, passed and all checks of each gate.
+        cache: folder in which the script of the charts is kept: making it takes longer than anything else on the page.
     """
     pictures = all_pictures(con, facts)
     claims = frames.table(con, "analytics.claims", "claim_number, claim_id", verbatim=("query",))
     stills = [still_of(picture, facts) for picture in pictures if picture.panels]
-    return Report(render(con, facts, pictures, claims, stills, gates), pictures, stills)
+    return Report(render(con, facts, pictures, claims, stills, gates, _bundle(cache)), pictures, stills)
 
 
 # ------------------------------------------------------------------ charts
@@ -155,12 +158,12 @@ def render(
     claims: pd.DataFrame | None,
     stills: Sequence[Still],
     gates: Sequence[tuple[str, int, int]],
+    bundle: str,
 ) -> str:
     """The page as text."""
     import vl_convert
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    bundle = _bundle()
     script = (FOLDER / "page.js").read_text("utf-8")
     panels = [panel for picture in pictures for panel in picture.panels]
     charts = {
@@ -206,12 +209,21 @@ def render(
     )
 
 
-@cache
-def _bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script."""
+def _bundle(folder: Path | None) -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, from `folder` when this version was made before."""
     import vl_convert
 
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r", "")
+    kept = folder / f"vega-{version('vl-convert-python')}.js" if folder else None
+    if kept and kept.is_file():
+        return kept.read_text("utf-8")
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r", "")
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        # Renamed when whole: a run that is killed here leaves no half a script behind.
+        unfinished = kept.with_suffix(".unfinished")
+        unfinished.write_text(bundle, "utf-8")
+        unfinished.replace(kept)
+    return bundle
 
 
 def in_language(html: str, language: str) -> str:

@@ -264,3 +264,10 @@ def test_demo_data_are_marked(con, facts):
 def test_a_copy_may_start_in_the_other_language(con, facts):
     html = page.build(con, facts).html
     assert page.in_language(html, "ja").splitlines()[1].startswith('<html lang="ja" data-lang="ja"')
+
+
+def test_the_script_of_the_charts_is_made_once(tmp_path, monkeypatch):
+    made = page._bundle(tmp_path / "cache")
+    monkeypatch.setattr("vl_convert.javascript_bundle", lambda *_: pytest.fail("made again"))
+    assert page._bundle(tmp_path / "cache") == made
+    assert "vegaEmbed" in made
