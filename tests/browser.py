@@ -76,6 +76,7 @@ def assert_reads_well(page: Path, charts: set[str]) -> None:
     with chromium() as browser:
         wide = Visit(browser, page)
         wide.wait_until_drawn("en")
+        assert wide.width() <= 1200
         marks = wide.marks()
         assert set(marks) >= charts
         assert min(marks.values()) > 0, marks
