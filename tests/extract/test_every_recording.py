@@ -84,9 +84,7 @@ ANSWERS = {
         context={"slug": "sei"},
     ),
     "fred/error_400_api_key_format.json": failed("fred", 400, "Bad Request. The value for", FRED_KEY),
-    "fred/error_400_api_key_not_registered.json": failed(
-        "fred", 400, "The value for variable api_key is not", FRED_KEY
-    ),
+    "fred/error_400_api_key_not_registered.json": failed("fred", 400, "Bad Request. The value for", FRED_KEY),
     "fred/error_400_api_key_not_set.json": failed("fred", 400, "Bad Request. Variable api_key is not set.", FRED_KEY),
     "fred/error_400_vintage_cap_2000.json": failed("fred", 400, "Bad Request. There are 5103", ""),
     "fred/error_429_rate_limit.json": failed("fred", 429, "Too Many Requests.", "try again later", TransientError),
