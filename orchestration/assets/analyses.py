@@ -136,6 +136,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
     )
     def correlation_break_searches(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         from orchestration.analytics.break_search import correlation_break_searches as compute
+        from orchestration.report import analyses as drawn
 
         with _gated(settings) as con:
             frame = compute(_pairs(con), _sessions(con))
@@ -150,6 +151,8 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         if rows:
             found = ["n", "break_session_date", "p_value", "verdict", "newest_testable_date"]
             table = frame[["asset", "bar", "window_sessions", "includes_crash", *found]]
+            if frame["p_value"].notna().any():
+                metadata["picture"] = picture_of(drawn.correlation_break_searches(frame))
             metadata["searches"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
         return dg.MaterializeResult(metadata=metadata)
 
@@ -184,6 +187,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
     )
     def liquidity_lead_lag_stability(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         from orchestration.analytics.lag_stability import liquidity_lead_lag_stability as compute
+        from orchestration.report import analyses as drawn
 
         with _gated(settings) as con:
             lags = con.execute("select * from analytics.liquidity_lead_lag order by asset, lag_weeks").df()
@@ -212,6 +216,8 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
                     "verdict",
                 ],
             ]
+            if frame["lag_weeks"].notna().any():
+                metadata["picture"] = picture_of(drawn.liquidity_lead_lag_stability(frame))
             metadata["stability"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".3f"))
         return dg.MaterializeResult(metadata=metadata)
 
@@ -226,6 +232,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
     def capital_competition(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         from orchestration.analytics.competition import INDICES
         from orchestration.analytics.competition import capital_competition as compute
+        from orchestration.report import analyses as drawn
 
         with _gated(settings) as con:
             closes = con.execute(
@@ -249,6 +256,8 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         if rows:
             band = [f"relative_return_{part}pct" for part in ("", "low_95_", "high_95_")]
             table = frame[["window_name", "currency_view", "member", "n", "return_pct", *band, "verdict"]]
+            if frame["relative_return_pct"].notna().any():
+                metadata["picture"] = picture_of(drawn.capital_competition(frame))
             metadata["panel"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".1f"))
         return dg.MaterializeResult(metadata=metadata)
 
@@ -263,6 +272,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
     def unlock_event_study(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         from orchestration.analytics.event_study import daily_log_returns
         from orchestration.analytics.event_study import unlock_event_study as compute
+        from orchestration.report import analyses as drawn
 
         with _gated(settings) as con:
             events = con.execute(
@@ -281,6 +291,8 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
             given = ["benchmark", "window_name", "method", "placebo_shift_days", "is_reconstructed"]
             numbers = ["n", "mean_car_pct", "low_95_pct", "high_95_pct", "verdict", "excluded"]
             table = frame.loc[frame["grouping"] == "all", [*given, *numbers]]
+            if frame["mean_car_pct"].notna().any():
+                metadata["picture"] = picture_of(drawn.unlock_event_study(frame))
             metadata["study"] = dg.MetadataValue.md(table.to_markdown(index=False, floatfmt=".2f"))
         return dg.MaterializeResult(metadata=metadata)
 

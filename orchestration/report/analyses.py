@@ -81,6 +81,94 @@ def liquidity_lead_lag(frame: pd.DataFrame) -> dict[str, Any]:
     )
 
 
+def correlation_break_searches(frame: pd.DataFrame) -> dict[str, Any]:
+    """p of a break at any date by asset and case; filled where it is below 0.05."""
+    import altair as alt
+
+    crash = frame["includes_crash"].map({True: "with the crash", False: "without it"})
+    length = frame["window_sessions"].astype("Int64").astype("string")
+    span = (length + " sessions").fillna("all sessions")
+    shown = frame.assign(case=frame["bar"] + ", " + crash, span=span, is_significant=frame["p_value"] < 0.05)
+    base = alt.Chart(
+        _columns(shown, "asset", "case", "span", "p_value", "is_significant"), width=200, height=alt.Step(14)
+    )
+    fill = alt.Fill("is_significant:N", legend=None, scale=alt.Scale(domain=[False, True], range=["white", VERMILLION]))
+    dot = base.mark_point(size=50, opacity=1).encode(
+        x=alt.X("p_value:Q", title="p over all dates tried", scale=alt.Scale(domain=[0, 1])),
+        y=alt.Y("asset:N", title=None),
+        color=_color("span"),
+        fill=fill,
+    )
+    line = base.mark_rule(strokeDash=[3, 3]).encode(x=alt.datum(0.05))
+    return _spec(
+        alt.layer(line, dot).facet(alt.Facet("case:N", title=None), columns=2),
+        "Did the correlation with the S&P 500 break at any date? Filled: p below 0.05",
+    )
+
+
+def liquidity_lead_lag_stability(frame: pd.DataFrame) -> dict[str, Any]:
+    """The strongest lag of each rolling window beside the one of all weeks."""
+    import altair as alt
+    import pandas as pd
+
+    shown = frame[frame["method"] != "published"]
+    shown = shown.assign(last_week=pd.to_datetime(shown["last_week"]))
+    names = ("method", "asset", "last_week", "lag_weeks")
+    base = alt.Chart(_columns(shown, *names), width=620, height=110)
+    y = alt.Y("lag_weeks:Q", title="strongest lag, weeks")
+    windows = base.transform_filter(alt.datum.method == "rolling")
+    dots = windows.mark_point(filled=True, size=50, color=BLUE).encode(
+        x=alt.X("last_week:T", title="last week of the window", scale=alt.Scale(type="utc")), y=y
+    )
+    line = base.transform_filter(alt.datum.method == "full_sample").mark_rule(color=VERMILLION).encode(y=y)
+    return _spec(
+        alt.layer(line, dots).facet(row=alt.Row("asset:N", title=None)),
+        "Strongest lag between net liquidity and crypto: rolling windows, and all weeks (line)",
+    )
+
+
+def capital_competition(frame: pd.DataFrame) -> dict[str, Any]:
+    """Return relative to the S&P 500 in USD with its band, by window."""
+    shown = frame[(frame["currency_view"] == "usd") & frame["relative_return_pct"].notna()]
+    return _spec(
+        _intervals(
+            shown, "member", ("relative_return_pct", "relative_return_low_95_pct", "relative_return_high_95_pct")
+        )
+        .properties(width=240)
+        .facet("window_name:N", columns=2)
+        .resolve_scale(x="independent"),
+        "Return relative to the S&P 500 in USD, percent, 95 % block-bootstrap band",
+    )
+
+
+def unlock_event_study(frame: pd.DataFrame) -> dict[str, Any]:
+    """Mean cumulative abnormal return around unlocks and placebo dates with its band, by window and benchmark."""
+    shown = frame[(frame["grouping"] == "all") & frame["mean_car_pct"].notna()]
+    seen = shown["is_reconstructed"].map({True: "reconstructed", False: "known before"})
+    shift = shown["placebo_shift_days"].map(lambda days: f"{days:+d} d" if days else "unlock")
+    shown = shown.assign(date=shift + ", " + seen, case=shown["benchmark"] + ", " + shown["method"])
+    numbers = ("mean_car_pct", "low_95_pct", "high_95_pct")
+    return _spec(
+        _intervals(shown, "window_name", numbers, color="date").properties(width=240).facet("case:N", columns=2),
+        "Abnormal return around scheduled unlocks and placebo dates, percent, 95 % band",
+    )
+
+
+def _intervals(frame: pd.DataFrame, label: str, numbers: tuple[str, str, str], color: str | None = None) -> Any:
+    """A dot with its band per label, zero marked."""
+    import altair as alt
+
+    value, low, high = numbers
+    y: dict[str, Any] = {"y": alt.Y(f"{label}:N", title=None)}
+    if color:
+        y |= {"yOffset": alt.YOffset(f"{color}:N"), "color": _color(color)}
+    base = alt.Chart(frame.drop(columns=["known_at", "start_date", "end_date"], errors="ignore"), height=alt.Step(14))
+    zero = base.mark_rule(strokeDash=[3, 3]).encode(x=alt.datum(0))
+    band = base.mark_rule(strokeWidth=2).encode(x=alt.X(f"{low}:Q", title="percent"), x2=f"{high}:Q", **y)
+    dot = base.mark_point(filled=True, size=40, opacity=1).encode(x=f"{value}:Q", **y)
+    return alt.layer(zero, band, dot)
+
+
 def _color(field: str) -> Any:
     import altair as alt
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 
+import dagster as dg
 import pytest
 
 from orchestration import cli
 from orchestration.assets.report import BUILD, pages_of
 from orchestration.quality import GateClosedError, store
+from orchestration.runner import open_instance
 from orchestration.warehouse import connect, release
 from tests.browser import assert_reads_well
 from tests.pipeline.test_command import command
@@ -38,6 +40,25 @@ def test_the_release_holds_the_page_and_ten_pictures_with_their_hashes(demo):
 def test_the_page_reads_well_in_a_browser(demo):
     settings, _ = demo
     assert_reads_well(release.report_of(release.current(settings.releases_dir)), EVERY)
+
+
+def test_every_analysis_with_numbers_shows_a_small_picture_in_the_event_log(demo):
+    settings, _ = demo
+    names = (
+        *("correlations", "correlation_breaks", "correlation_break_searches", "liquidity_lead_lag"),
+        *("liquidity_lead_lag_stability", "capital_competition"),
+    )
+    with open_instance(settings) as instance:
+        logged = {
+            name: instance.get_latest_materialization_event(dg.AssetKey(["analytics", name])).asset_materialization
+            for name in (*names, "unlock_event_study")
+        }
+    for name in names:
+        picture = str(logged[name].metadata["picture"].value)
+        assert picture.startswith("![picture](data:image/png;base64,iVBOR"), name
+        assert len(picture) < 140_000, name
+    # The sample has no daily prices of unlocking tokens: there is nothing to draw.
+    assert "picture" not in logged["unlock_event_study"].metadata
 
 
 def test_a_report_of_another_build_closes_the_release(home_copy):
