@@ -3,7 +3,6 @@ a sentence is chosen by what was computed."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -81,7 +80,9 @@ def usd(value: float, *, signed: bool = False) -> Both:
 
 def number(value: float | None, digits: int = 2, *, signed: bool = False) -> str:
     """A number with a true minus sign; an en dash for what is not known."""
-    if value is None or math.isnan(value):
+    import pandas as pd
+
+    if pd.isna(value):
         return "–"
     return f"{value:{'+' if signed else ''},.{digits}f}".replace("-", "−")
 

@@ -11,7 +11,7 @@ import pytest
 from orchestration.report import frames
 from orchestration.report.charts import BLUE, GREEN, GREY, PURPLE, VERMILLION, Look
 from orchestration.report.pictures import all_pictures, rebased
-from orchestration.report.texts import usd
+from orchestration.report.texts import number, percent, usd
 
 
 @pytest.fixture
@@ -202,3 +202,8 @@ def test_dollars_are_written_as_each_language_writes_them():
     assert (usd(957.99e9).en, usd(957.99e9).ja) == ("$957.99bn", "9,579.9億ドル")
     assert (usd(-3.5e12).en, usd(-3.5e12).ja) == ("−$3.50tn", "−3.50兆ドル")
     assert usd(0).en == "$0"
+
+
+@pytest.mark.parametrize("unknown", [None, float("nan"), pd.NA, pd.NaT])
+def test_what_is_not_known_is_a_dash_whatever_the_column_calls_it(unknown):
+    assert (number(unknown), percent(unknown)) == ("–", "–\u00a0%")
