@@ -103,8 +103,8 @@ def test_a_missing_source_is_named_with_the_last_day_held(con, facts, broken, nu
 
 def test_a_picture_without_any_data_has_no_chart(con, facts):
     con.execute("delete from marts.liquidity")
-    for number in (3, 4, 5, 6):
-        picture = drawn(con, facts, number)
+    for each in (3, 4, 5, 6):
+        picture = drawn(con, facts, each)
         assert not picture.panels
         assert picture.missing
 
