@@ -22,7 +22,7 @@ EXTRACT = """
 import sys
 from datetime import UTC, datetime
 import dagster as dg
-from orchestration.assets.sources import catalog_tables, extract
+from orchestration.assets.sources import build_extract_assets, catalog_tables
 from orchestration.extract.archive import Archive
 from orchestration.settings import load_settings
 from pathlib import Path
@@ -32,7 +32,7 @@ if archive:
     settings = settings.at(Archive(Path(archive)).last_fetch())
 config = {"archive": archive} if archive else {"start": start} if start else {}
 run = dg.materialize(
-    [catalog_tables, extract], resources={"settings": settings.stopped()},
+    [catalog_tables, build_extract_assets(settings)], resources={"settings": settings.stopped()},
     run_config={"ops": {"extract": {"config": config}}}, raise_on_error=False,
 )
 sys.exit(0 if run.success else 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,6 +42,7 @@ AsOf = Annotated[
 ]
 Day = datetime
 DAY = ["%Y-%m-%d"]
+MONTH = ["%Y-%m", "%Y-%m-%d"]
 
 
 @app.command()
@@ -76,7 +77,32 @@ def run(
         "end": to.date().isoformat() if to else None,
         "only": only or [],
     }
-    _finish(settings, _run(settings, {k: v for k, v in extract.items() if v}, as_of))
+    today = settings.now().date()
+    months = None if from_ or to else (today, today)
+    _finish(settings, _run(settings, {k: v for k, v in extract.items() if v}, as_of, months=months))
+
+
+@app.command()
+def backfill(
+    from_: Annotated[datetime, typer.Option("--from", formats=MONTH, help="First month, such as 2015-01.")],
+    to: Annotated[
+        datetime | None, typer.Option("--to", formats=MONTH, help="Last month; default: the present one.")
+    ] = None,
+    home: Home = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Ask this provider alone; repeat for more.")] = None,
+    mirror: Annotated[str | None, typer.Option("--mirror", help="As in `run`.")] = None,
+) -> None:
+    """Ask for whole months again, in one run, then gate, build and release as `run` does.
+
+    Each series is asked for the months and its look-back before them; what is held already adds nothing. Killed on its way,
+    the same command goes on with the sources that were not loaded yet. The Dagster UI shows which months were asked for.
+    """
+    settings = load_settings(home=home, mirror=mirror)
+    from orchestration.extract.run import active_providers
+
+    active_providers(settings, tuple(only or ()))
+    months = (from_.date(), (to or settings.now()).date())
+    _finish(settings, _run(settings, {"only": only} if only else {}, None, months=months))
 
 
 @app.command()
@@ -380,11 +406,19 @@ def sample(
     typer.echo(f"{out}: {size / 1e6:.2f} MB")
 
 
-def _run(settings: Settings, extract: dict[str, Any], as_of: datetime | None) -> Outcome:
+def _run(
+    settings: Settings, extract: dict[str, Any], as_of: datetime | None, months: tuple[date, date] | None = None
+) -> Outcome:
     from orchestration.runner import run_pipeline
 
     typer.echo(f"tidegauge {__version__}  home {settings.home}  clock {settings.now():%Y-%m-%d %H:%M} UTC", err=True)
-    return run_pipeline(settings, extract=extract, as_of=as_of.replace(tzinfo=UTC).isoformat() if as_of else None)
+    return run_pipeline(
+        settings,
+        extract=extract,
+        months=months,
+        as_of=as_of.replace(tzinfo=UTC).isoformat() if as_of else None,
+        what=f"tidegauge {sys.argv[1] if len(sys.argv) > 1 else 'run'}",
+    )
 
 
 def _finish(settings: Settings, outcome: Outcome) -> None:

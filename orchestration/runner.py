@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from orchestration.quality import store
@@ -55,23 +56,42 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
 
 def run_pipeline(
-    settings: Settings, *, extract: dict[str, Any] | None = None, as_of: str | None = None, defs: Any = None
+    settings: Settings,
+    *,
+    extract: dict[str, Any] | None = None,
+    months: tuple[date, date] | None = None,
+    as_of: str | None = None,
+    defs: Any = None,
+    what: str = "a run",
 ) -> Outcome:
     """Run the whole pipeline in this process.
 
     Args:
         settings: home, keys, clock.
         extract: fields of ExtractConfig.
+        months: a day of the first and of the last month to ask for; the event log marks them as filled.
         as_of: build only from what was known at this instant (ISO with zone).
         defs: definitions to use instead of the standard ones (tests).
+        what: how this run is named to others that wait for it.
+
+    Raises:
+        ConfigurationError: there are no such months.
+        WarehouseBusyError: another run stayed longer than the setting allows.
     """
+    from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+    from orchestration.assets.months import month_range
     from orchestration.automation.console import STAGES
     from orchestration.automation.jobs import PIPELINE
     from orchestration.definitions import build_definitions
 
     # Every step of one run sees one clock.
     settings = settings.stopped()
-    with hold(settings.home, settings.busy_timeout_seconds):
+    tags = {}
+    if months:
+        chosen = month_range(settings, *months)
+        tags = {ASSET_PARTITION_RANGE_START_TAG: chosen.start, ASSET_PARTITION_RANGE_END_TAG: chosen.end}
+    with hold(settings.home, settings.busy_timeout_seconds, what):
         definitions = defs or build_definitions(settings)
         config = {
             "ops": {"extract": {"config": extract or {}}, "dbt": {"config": {"as_of": as_of} if as_of else {}}},
@@ -79,7 +99,7 @@ def run_pipeline(
         }
         with open_instance(settings) as instance:
             result = definitions.resolve_job_def(PIPELINE).execute_in_process(
-                instance=instance, run_config=config, raise_on_error=False
+                instance=instance, run_config=config, tags=tags, raise_on_error=False
             )
             return _outcome(result, settings)
 

@@ -87,6 +87,10 @@ class _Base(BaseSettings):
         False, description="read CoinMarketCap's undocumented website history, whose terms the run repeats"
     )
     busy_timeout_seconds: float = Field(30.0, ge=0, description="how long to wait for a warehouse in use")
+    queue_timeout_seconds: float = Field(
+        3600.0, ge=0, description="how long a run of the web server or of a schedule waits for a run of the command"
+    )
+    schedules_running: bool = Field(False, description="schedules start switched on; otherwise in the UI, one by one")
     releases_kept: int = Field(5, ge=1, description="newest releases kept on disk")
 
     @field_validator("now_override")

@@ -9,6 +9,7 @@ import dagster as dg
 import duckdb
 
 from orchestration.assets.report import picture_of
+from orchestration.assets.sources import WAREHOUSE_POOL
 from orchestration.quality import store
 from orchestration.settings import Settings
 from orchestration.warehouse import connect
@@ -75,6 +76,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         key=["analytics", "correlations"],
         deps=[*mart_keys, *paired],
         group_name="analytics",
+        pool=WAREHOUSE_POOL,
         kinds={"python", "pandas"},
         description="Rolling correlation of BTC, ETH, TOTAL and TOTAL3 with the S&P 500, both bars, with n and 95 % band: "
         "Pearson's, of ranks, corrected for asynchronous closes; of levels as what a chart suggests.",
@@ -107,6 +109,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         key=["analytics", "correlation_breaks"],
         deps=[*mart_keys, *paired],
         group_name="analytics",
+        pool=WAREHOUSE_POOL,
         kinds={"python", "statsmodels"},
         description="Did the correlation with the S&P 500 change on 10 October 2025? Three tests, both bars, with and "
         "without the crash.",
@@ -130,6 +133,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         key=["analytics", "correlation_break_searches"],
         deps=[*mart_keys, *paired],
         group_name="analytics",
+        pool=WAREHOUSE_POOL,
         kinds={"python", "numpy"},
         description="Did the correlation with the S&P 500 change at any date? Sup-F over a year and over the whole history, "
         "both bars, with and without the crash; which dates could be seen.",
@@ -160,6 +164,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         key=["analytics", "liquidity_lead_lag"],
         deps=[*mart_keys, dg.AssetKey(["intermediate", "int_benchmark_series"])],
         group_name="analytics",
+        pool=WAREHOUSE_POOL,
         kinds={"python", "scipy"},
         description="Cross-correlation of weekly net liquidity with BTC and TOTAL, 26 weeks either way, p over all lags.",
     )
@@ -182,6 +187,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         key=["analytics", "liquidity_lead_lag_stability"],
         deps=[*mart_keys, dg.AssetKey(["intermediate", "int_benchmark_series"]), liquidity_lead_lag],
         group_name="analytics",
+        pool=WAREHOUSE_POOL,
         kinds={"python", "scipy"},
         description="Does the strongest lag of liquidity hold over rolling windows, and does it meet the lags others publish?",
     )
@@ -225,6 +231,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         key=["analytics", "capital_competition"],
         deps=[*mart_keys, dg.AssetKey(["intermediate", "int_benchmark_series"])],
         group_name="analytics",
+        pool=WAREHOUSE_POOL,
         kinds={"python", "pandas"},
         description="BTC, ETH and the totals beside six equity indices over the same windows, local and in USD: return, "
         "volatility, return relative to the S&P 500 with a band, stablecoin supply as a flow proxy.",
@@ -265,6 +272,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         key=["analytics", "unlock_event_study"],
         deps=list(mart_keys),
         group_name="analytics",
+        pool=WAREHOUSE_POOL,
         kinds={"python", "statsmodels"},
         description="Abnormal returns of tokens around scheduled unlocks, against BTC and the other altcoins, by kind, size "
         "and recipient, beside placebo dates; what was excluded and why.",
@@ -310,6 +318,7 @@ def build_analysis_assets(mart_keys: Sequence[dg.AssetKey]) -> list[dg.AssetsDef
         key=["analytics", "claims"],
         deps=[*mart_keys, *(analysis.key for analysis in analyses)],
         group_name="analytics",
+        pool=WAREHOUSE_POOL,
         kinds={"python", "duckdb"},
         description="The claims ledger: a verdict per claim with its number, range, as-of and query.",
     )

@@ -21,6 +21,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
+from orchestration.assets.sources import WAREHOUSE_POOL
 from orchestration.quality import store
 from orchestration.warehouse import connect
 
@@ -332,6 +333,7 @@ def build_dbt_assets(manifest_path: Path, *, require_raw_gate: bool = True) -> d
         manifest=manifest,
         dagster_dbt_translator=translator,
         name="dbt",
+        pool=WAREHOUSE_POOL,
         required_resource_keys={"settings"},
     )
     def models(context: dg.AssetExecutionContext, config: DbtBuildConfig) -> Iterator[Any]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import dagster as dg
 import duckdb
 
+from orchestration.assets.sources import WAREHOUSE_POOL
 from orchestration.quality import MART_CHECKS, RAW_CHECKS, CheckResult, CheckSpec, GateError, gate, store, suites
 from orchestration.quality.checks import Gate
 from orchestration.settings import Settings
@@ -51,6 +52,7 @@ def _by_asset(checks: Iterable[Judged]) -> dict[str, list[Judged]]:
     name="raw_gate",
     specs=_specs(RAW_CHECKS),
     can_subset=True,
+    pool=WAREHOUSE_POOL,
     description="Nothing is built from raw tables that fail one of these.",
 )
 def raw_gate(
@@ -64,6 +66,7 @@ def raw_gate(
     name="mart_gate",
     specs=_specs(MART_CHECKS),
     can_subset=True,
+    pool=WAREHOUSE_POOL,
     description="No statistics, no report and no release are made from marts that fail one of these.",
 )
 def mart_gate(
@@ -105,11 +108,11 @@ def to_dagster(asset: str, results: Sequence[CheckResult]) -> dg.AssetCheckResul
     """The results of one asset as the UI shows them: a table of checks, then the failing rows of each and what to do."""
     failed = [each for each in results if not each.passed]
     is_error = any(each.severity == "error" for each in failed)
-    metadata: dict[str, Any] = {"checks": _table([_line(each) for each in results])}
+    metadata: dict[str, Any] = {"checks": metadata_table([_line(each) for each in results])}
     for each in failed:
         metadata[f"{each.name}: remedy"] = each.remedy
         if each.failing_rows:
-            metadata[f"{each.name}: failing rows"] = _table(each.failing_rows)
+            metadata[f"{each.name}: failing rows"] = metadata_table(each.failing_rows)
     return dg.AssetCheckResult(
         passed=not failed,
         check_name=CHECK,
@@ -131,7 +134,8 @@ def _line(result: CheckResult) -> dict[str, Any]:
     }
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> dg.TableMetadataValue:
+def metadata_table(rows: Sequence[dict[Any, Any]]) -> dg.TableMetadataValue:
+    """Rows as a table of the UI."""
     # As text: a table column has one type, and a missing number is not one.
     names = list(rows[0])
     return dg.MetadataValue.table(

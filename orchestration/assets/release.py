@@ -11,7 +11,7 @@ import duckdb
 
 from orchestration import __version__
 from orchestration.assets import report as reports
-from orchestration.assets.sources import holds_excerpts
+from orchestration.assets.sources import WAREHOUSE_POOL, holds_excerpts
 from orchestration.quality import store
 from orchestration.quality.checks import GATES, GateClosedError
 from orchestration.settings import PACKAGE_ROOT, Settings
@@ -29,6 +29,7 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         deps=upstream,
         group_name="release",
         kinds={"duckdb", "parquet"},
+        pool=WAREHOUSE_POOL,
         description="A read-only copy of marts and analytics: DuckDB file, Parquet, report, calendar; `releases/current`.",
     )
     def publish(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:

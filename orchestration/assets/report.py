@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.assets.sources import holds_excerpts
+from orchestration.assets.sources import WAREHOUSE_POOL, holds_excerpts
 from orchestration.quality import store
 from orchestration.quality.checks import GATES, GateClosedError
 from orchestration.settings import Settings
@@ -28,6 +28,7 @@ def build_report_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         deps=upstream,
         group_name="report",
         kinds={"python", "altair"},
+        pool=WAREHOUSE_POOL,
         description="Ten pictures, the answer in five sentences and the ledger as one HTML page, with PNG and SVG beside it.",
     )
     def report(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:

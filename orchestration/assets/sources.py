@@ -11,6 +11,7 @@ import dagster as dg
 import duckdb
 from pydantic import Field
 
+from orchestration.assets.months import Asked, asked, months
 from orchestration.catalog import DIRECTORY, Catalog, load_catalog
 from orchestration.catalog.events import load_events
 from orchestration.catalog.tables import RAW_TABLES, RawTable
@@ -25,6 +26,8 @@ from orchestration.warehouse.ledger import Ledger
 
 CATALOG_KEY = dg.AssetKey(["catalog"])
 CALENDAR_START = date(1990, 1, 1)
+WAREHOUSE_POOL = "warehouse"
+"""Dagster's pool of one: of the runs it launches, one at a time works on the warehouse."""
 
 
 class SourceFailedError(Exception):
@@ -32,9 +35,9 @@ class SourceFailedError(Exception):
 
 
 class ExtractConfig(dg.Config):
-    """What one extraction asks for; empty fields mean: what is new since the last run.
+    """What one extraction asks for; empty fields mean: the months of the run, else what is new since the last run.
 
-    start, end: first and last day (ISO) instead of the cursors.
+    start, end: first and last day (ISO) instead.
     only: provider names; the others are left as they are.
     archive: folder of archived responses to play again instead of asking the network.
     """
@@ -54,6 +57,7 @@ def raw_key(table: RawTable) -> dg.AssetKey:
     key=CATALOG_KEY,
     group_name="catalog",
     kinds={"duckdb", "yaml"},
+    pool=WAREHOUSE_POOL,
     description="Definitions, token identities, terms, release instants and trading sessions, loaded from catalog/*.yml.",
 )
 def catalog_tables(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
@@ -78,62 +82,114 @@ def _digest(until: date) -> str:
     return state.hexdigest()
 
 
-@dg.multi_asset(
-    name="extract",
-    specs=[
-        dg.AssetSpec(
-            raw_key(table),
-            group_name="raw",
-            deps=[CATALOG_KEY],
-            kinds={"python", "duckdb"},
-            description=f"Versions of every row {table.provider} served; natural key: {', '.join(table.key)}.",
-        )
-        for table in RAW_TABLES.values()
-    ],
-    can_subset=True,
-)
-def extract(
-    context: dg.AssetExecutionContext, config: ExtractConfig, settings: dg.ResourceParam[Settings]
-) -> Iterator[dg.MaterializeResult[None]]:
-    """Ask all providers side by side and load each as it comes; a dead source does not hold up the others.
+def build_extract_assets(settings: Settings) -> dg.AssetsDefinition:
+    """One subsettable asset per raw table. Those whose source answers for a window of days are partitioned by month."""
+    monthly = months(settings)
 
-    Raises:
-        SourceFailedError: after everything usable was stored, when something required was not.
-    """
-    catalog = load_catalog()
-    wanted = {key.path[-1] for key in context.selected_asset_keys}
-    failures: list[str] = []
-    ledger = Ledger(settings.ledger_path)
-    with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con, Progress() as progress:
-        raw.create_tables(con)
-        if not config.archive:
-            refuse_lost_loads(con, ledger)
-        for harvest in _harvests(con, catalog, settings, config, wanted, progress):
-            failures += [str(error) for error in harvest.required_failures]
-            batches = [
-                raw.Batch(
-                    RAW_TABLES[name], rows, sorted(harvest.drift.get(name, ())), tuple(harvest.listings.get(name, ()))
-                )
-                for name, rows in harvest.tables.items()
-            ]
-            loaded = raw.load(con, _circumstances(harvest, context.run_id, settings.now()), batches)
-            ledger.append(
-                "load",
-                run_id=context.run_id,
-                provider=harvest.provider,
-                loads={count.load_id: count.new + count.changed for count in loaded},
+    @dg.multi_asset(
+        name="extract",
+        specs=[
+            dg.AssetSpec(
+                raw_key(table),
+                group_name="raw",
+                deps=[CATALOG_KEY],
+                kinds={"python", "duckdb"},
+                partitions_def=monthly if table.is_windowed else None,
+                description=f"Versions of every row {table.provider} served; natural key: {', '.join(table.key)}.",
             )
-            for count in loaded:
-                if count.dataset in wanted and not harvest.required_failures:
-                    yield dg.MaterializeResult(
-                        asset_key=raw_key(RAW_TABLES[count.dataset]), metadata=_metadata(con, harvest, count)
+            for table in RAW_TABLES.values()
+        ],
+        can_subset=True,
+        # A run per month would load one month a time, each with its look-back, and build the marts after each.
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=WAREHOUSE_POOL,
+    )
+    def extract(
+        context: dg.AssetExecutionContext, config: ExtractConfig, settings: dg.ResourceParam[Settings]
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        """Ask all providers side by side and load each as it comes; a dead source does not hold up the others.
+
+        Raises:
+            SourceFailedError: after everything usable was stored, when something required was not.
+        """
+        catalog = load_catalog()
+        wanted = {key.path[-1] for key in context.selected_asset_keys}
+        failures: list[str] = []
+        ledger = Ledger(settings.ledger_path)
+        days = _days(context, config, settings)
+        with (
+            connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con,
+            Progress() as progress,
+        ):
+            raw.create_tables(con)
+            if not config.archive:
+                refuse_lost_loads(con, ledger)
+            loaded_before = _loaded_before(ledger, days)
+            done = set(loaded_before)
+            if loaded_before:
+                context.log.info(
+                    f"backfill {days.months} goes on: {', '.join(sorted(loaded_before))} are loaded already"
+                )
+            for harvest in _harvests(con, catalog, settings, config, days, wanted, loaded_before, progress):
+                failures += [str(error) for error in harvest.required_failures]
+                batches = [
+                    raw.Batch(
+                        RAW_TABLES[name],
+                        rows,
+                        sorted(harvest.drift.get(name, ())),
+                        tuple(harvest.listings.get(name, ())),
                     )
-        if config.archive:
-            archive = Path(config.archive)
-            is_excerpt = Archive(archive).is_excerpt
-            ledger.append("replayed", run_id=context.run_id, archive=archive.name, is_excerpt=is_excerpt)
-    if failures:
-        raise SourceFailedError("\n".join(failures))
+                    for name, rows in harvest.tables.items()
+                ]
+                loaded = raw.load(con, _circumstances(harvest, context.run_id, settings.now()), batches)
+                is_whole = not (harvest.failures or harvest.skipped)
+                done |= {harvest.provider} if is_whole else set()
+                ledger.append(
+                    "load",
+                    run_id=context.run_id,
+                    provider=harvest.provider,
+                    loads={count.load_id: count.new + count.changed for count in loaded},
+                    **({"months": days.months} if days.months and is_whole else {}),
+                )
+                for count in loaded:
+                    if count.dataset in wanted and not harvest.required_failures:
+                        yield dg.MaterializeResult(
+                            asset_key=raw_key(RAW_TABLES[count.dataset]), metadata=_metadata(con, harvest, count)
+                        )
+            if config.archive:
+                archive = Path(config.archive)
+                is_excerpt = Archive(archive).is_excerpt
+                ledger.append("replayed", run_id=context.run_id, archive=archive.name, is_excerpt=is_excerpt)
+            elif days.months and not failures:
+                ledger.append("backfilled", run_id=context.run_id, months=days.months, providers=sorted(done))
+        if failures:
+            raise SourceFailedError("\n".join(failures))
+
+    return extract
+
+
+def _days(context: dg.AssetExecutionContext, config: ExtractConfig, settings: Settings) -> Asked:
+    """What the configuration names, else the months of the run."""
+    today = settings.now().astimezone(UTC).date()
+    is_partitioned = context.has_partition_key or context.has_partition_key_range
+    if config.start or config.end or config.archive or not is_partitioned:
+        start, end = (date.fromisoformat(day) if day else None for day in (config.start, config.end))
+        last = end or today
+        if (start or date.min) > last or last > today + timedelta(days=1):
+            raise ConfigurationError(
+                f"window {config.start or '...'}..{last}: it must start before it ends, and end by {today}"
+            )
+        return Asked(start, end)
+    return asked(context.partition_key_range, today)
+
+
+def _loaded_before(ledger: Ledger, days: Asked) -> set[str]:
+    """The providers that an interrupted backfill of the same months has loaded without a failure."""
+    found: set[str] = set()
+    for line in ledger.entries() if days.months else ():
+        if line.get("months") == days.months:
+            found = found - set(line["providers"]) if line["event"] == "backfilled" else found | {line["provider"]}
+    return found
 
 
 def _harvests(
@@ -141,7 +197,9 @@ def _harvests(
     catalog: Catalog,
     settings: Settings,
     config: ExtractConfig,
+    days: Asked,
     wanted: set[str],
+    loaded_before: set[str],
     progress: Progress,
 ) -> Iterator[Harvest]:
     if config.archive:
@@ -149,24 +207,23 @@ def _harvests(
     reasons = active_providers(settings, tuple(config.only))
     needed = {RAW_TABLES[name].provider for name in wanted}
     reasons = {name: reason for name, reason in reasons.items() if name in needed}
+    if days.end:
+        # Nothing can be new in days that are over. Up to now, what has come since is asked for below.
+        reasons |= dict.fromkeys(loaded_before & set(reasons), "loaded already by the interrupted backfill")
     held = Held(vintage_cursors(con), described_series(con))
-    return harvest_live(catalog, settings, _windows(con, catalog, settings, config), reasons, progress, held)
+    windows = _windows(con, catalog, settings, days, loaded_before)
+    return harvest_live(catalog, settings, windows, reasons, progress, held, frozenset(wanted))
 
 
 def _windows(
-    con: duckdb.DuckDBPyConnection, catalog: Catalog, settings: Settings, config: ExtractConfig
+    con: duckdb.DuckDBPyConnection, catalog: Catalog, settings: Settings, days: Asked, loaded_before: set[str]
 ) -> Callable[[str, str | None], Window]:
-    today = settings.now().astimezone(UTC).date()
-    end = date.fromisoformat(config.end) if config.end else today
-    given = date.fromisoformat(config.start) if config.start else None
-    if (given or date.min) > end or end > today + timedelta(days=1):
-        raise ConfigurationError(
-            f"window {config.start or '...'}..{end}: it must start before it ends, and end by {today}"
-        )
-    start = window_starts(
-        con, catalog, first_day=settings.first_day, end=end, given=given, is_bounded=config.end is not None
+    end = days.end or settings.now().astimezone(UTC).date()
+    new, given = (
+        window_starts(con, catalog, first_day=settings.first_day, end=end, given=start, is_bounded=days.end is not None)
+        for start in (None, days.start)
     )
-    return lambda provider, key: Window(start(provider, key), end)
+    return lambda provider, key: Window((new if provider in loaded_before else given)(provider, key), end)
 
 
 def _circumstances(harvest: Harvest, run_id: str, now: datetime) -> raw.Load:

@@ -12,8 +12,9 @@ def settings_of_a_run(settings: Settings) -> dg.ResourceDefinition:
     """`settings` as a resource: it is made once per run, so its clock stops there and the lock lasts until the run ends."""
 
     @dg.resource(description="Settings; every step of a run sees one clock, and no other run works on the home.")
-    def held(_: dg.InitResourceContext) -> Iterator[Settings]:
-        with hold(settings.home, settings.busy_timeout_seconds):
+    def held(context: dg.InitResourceContext) -> Iterator[Settings]:
+        # Nobody sits before a run of the web server or of a schedule: it may wait for a long backfill of the command.
+        with hold(settings.home, settings.queue_timeout_seconds, f"run {context.run_id}"):
             yield settings.stopped()
 
     return held

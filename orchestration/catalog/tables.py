@@ -43,6 +43,7 @@ class RawTable:
         pages is on both.
     complete_per: the column whose value a source lists whole (a token's schedule), "" when it lists the whole table. A key
         that a whole listing lacks is recorded as removed: a version with `_is_removed`, its other columns null.
+    is_windowed: the source answers for a window of days. The others serve their whole history or only the present.
     """
 
     name: str
@@ -53,6 +54,7 @@ class RawTable:
     period: str | None = None
     newest_by: str | None = None
     complete_per: str | None = None
+    is_windowed: bool = False
 
     @property
     def column_names(self) -> list[str]:
@@ -100,6 +102,7 @@ _TABLES = (
         ("series_id", "date"),
         series="series_id",
         period="date",
+        is_windowed=True,
     ),
     RawTable(
         "fred_vintages",
@@ -116,6 +119,7 @@ _TABLES = (
         ("series_id", "date", "realtime_start"),
         series="series_id",
         period="date",
+        is_windowed=True,
     ),
     RawTable(
         "fred_series",
@@ -140,6 +144,7 @@ _TABLES = (
         ("series_id", "observation_date"),
         series="series_id",
         period="observation_date",
+        is_windowed=True,
     ),
     RawTable(
         "fiscaldata_operating_cash_balance",
@@ -165,6 +170,7 @@ _TABLES = (
         ),
         ("record_date", "account_type"),
         period="record_date",
+        is_windowed=True,
     ),
     RawTable(
         "fiscaldata_auctions",
@@ -186,6 +192,7 @@ _TABLES = (
             *_numbers("high_discnt_rate", "high_yield", "high_investment_rate", missing=("null",)),
         ),
         ("cusip", "auction_date"),
+        is_windowed=True,
     ),
     RawTable(
         "fiscaldata_upcoming_auctions",
@@ -221,6 +228,7 @@ _TABLES = (
         ),
         ("operationId", "operationDate"),
         period="operationDate",
+        is_windowed=True,
     ),
     RawTable(
         "nyfed_reference_rates",
@@ -237,6 +245,7 @@ _TABLES = (
         ("type", "effectiveDate"),
         series="type",
         period="effectiveDate",
+        is_windowed=True,
     ),
     RawTable(
         "nyfed_soma_summary",
@@ -264,6 +273,7 @@ _TABLES = (
         ("asset", "time"),
         series="asset",
         period="time",
+        is_windowed=True,
     ),
     RawTable(
         "coinmetrics_catalog",
@@ -329,6 +339,7 @@ _TABLES = (
         ),
         ("timestamp",),
         period="timestamp",
+        is_windowed=True,
     ),
     RawTable(
         "coinmarketcap_global_metrics",
@@ -373,6 +384,7 @@ _TABLES = (
         ("symbol", "timestamp"),
         series="symbol",
         period="timestamp",
+        is_windowed=True,
     ),
     RawTable(
         "ecos_statistics",
@@ -389,6 +401,7 @@ _TABLES = (
         ("series_id", "TIME"),
         series="series_id",
         period="TIME",
+        is_windowed=True,
     ),
     RawTable(
         "cboe_vix_history",

@@ -60,6 +60,12 @@ class Plan:
     window_of: Callable[[str | None], Window]
     """Window of one series of the provider (its provider key), or of the whole provider for None."""
     held: Held = Held()
+    tables: frozenset[str] | None = None
+    """The raw tables that are wanted; None: all of the provider's."""
+
+    def wants(self, table: str) -> bool:
+        """Whether rows of this raw table are wanted; a module with a costly request for one of several asks."""
+        return self.tables is None or table in self.tables
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ def requests(plan: Plan) -> Iterator[Request]:
         required=plan.provider.dataset("coingecko_markets").required,
     )
     coins = settings.coingecko_history_coins
+    if not plan.wants("coingecko_market_chart"):
+        return
     for coin in plan.provider.assets[: access.history_coins if coins is None else coins]:
         window = plan.window_of(coin)
         today = plan.now.astimezone(UTC).date()

@@ -32,7 +32,7 @@ def requests(plan: Plan) -> Iterator[Request]:
         secret_headers={"X-CMC_PRO_API_KEY": key.get_secret_value()} if key else {},
         required=plan.provider.dataset("coinmarketcap_global_metrics").required,
     )
-    if not plan.settings.coinmarketcap_website:
+    if not (plan.settings.coinmarketcap_website and plan.wants("coinmarketcap_history")):
         return
     terms = plan.provider.terms
     log.warning(

@@ -266,13 +266,14 @@ def harvest_live(
     reasons: Mapping[str, str | None],
     progress: Progress,
     held: Held = NOTHING_HELD,
+    tables: frozenset[str] | None = None,
 ) -> Iterator[Harvest]:
-    """Ask every active provider at the same time; yields each as it finishes."""
+    """Ask every active provider at the same time; yields each as it finishes. `tables`: the raw tables wanted."""
     archive, now = Archive(settings.archive_dir), settings.now()
 
     def plan_of(name: str) -> Plan:
         entry, series = catalog.provider(name), catalog.series_of(name)
-        return Plan(entry, series, settings, now, lambda key: window_of(name, key), held)
+        return Plan(entry, series, settings, now, lambda key: window_of(name, key), held, tables)
 
     def work(name: str) -> Harvest:
         plan, basket = plan_of(name), Basket(name)
