@@ -98,10 +98,26 @@ def run_pipeline(
             "loggers": {STAGES: {}},
         }
         with open_instance(settings) as instance:
-            result = definitions.resolve_job_def(PIPELINE).execute_in_process(
-                instance=instance, run_config=config, tags=tags, raise_on_error=False
+            job = definitions.resolve_job_def(PIPELINE)
+            result = job.execute_in_process(
+                instance=instance,
+                run_config=config,
+                tags=tags,
+                asset_selection=_asked(job, settings, config) if tags else None,
+                raise_on_error=False,
             )
             return _outcome(result, settings)
+
+
+def _asked(job: dg.JobDefinition, settings: Settings, config: dict[str, Any]) -> list[dg.AssetKey]:
+    """The assets without the monthly tables of sources that are not asked: their months must not count as filled."""
+    from orchestration.catalog.tables import RAW_TABLES
+    from orchestration.extract.run import active_providers
+
+    reasons = active_providers(settings, tuple(config["ops"]["extract"]["config"].get("only", ())))
+    silent = {table.name for table in RAW_TABLES.values() if table.is_windowed and reasons[table.provider]}
+    keys = job.asset_layer.executable_asset_keys
+    return sorted(key for key in keys if not (key.path[0] == "raw" and key.path[-1] in silent))
 
 
 def _outcome(result: dg.ExecuteInProcessResult, settings: Settings) -> Outcome:
