@@ -359,10 +359,23 @@ def ui(
     if settings.mirror:
         environment["TIDEGAUGE_MIRROR"] = settings.mirror
     os.chdir(PACKAGE_ROOT)
-    dagster = Path(sys.executable).with_name("dagster")
+    dagster = sys.executable
     os.execve(  # noqa: S606  a web server replaces this process; nothing of a user's reaches a shell
         dagster,
-        [str(dagster), "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port), "--live-data-poll-rate", "2000"],
+        [
+            dagster,
+            "-m",
+            "dagster",
+            "dev",
+            "-w",
+            "workspace.yaml",
+            "-h",
+            host,
+            "-p",
+            str(port),
+            "--live-data-poll-rate",
+            "2000",
+        ],
         environment,
     )
 

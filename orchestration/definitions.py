@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration.assets.analyses import build_analysis_assets
+from orchestration.assets.columns import describe
 from orchestration.assets.dbt import build_dbt_assets, prepare_manifest
 from orchestration.assets.gates import mart_gate, raw_gate
 from orchestration.assets.release import build_release_asset
@@ -32,8 +33,9 @@ def build_definitions(settings: Settings | None = None, **overrides: Any) -> dg.
     analyses = build_analysis_assets(marts)
     upstream = [*marts, *(key for analysis in analyses for key in analysis.keys)]
     report = build_report_asset(upstream)
+    release = build_release_asset([*upstream, *report.keys])
     return dg.Definitions(
-        assets=[catalog_tables, extract, models, *analyses, report, build_release_asset([*upstream, *report.keys])],
+        assets=describe([catalog_tables, extract, models, *analyses, report, release], manifest),
         asset_checks=[raw_gate, mart_gate],
         jobs=[pipeline],
         resources={"settings": settings_of_a_run(settings)},
