@@ -13,6 +13,7 @@ import duckdb
 from dagster_dbt import DagsterDbtTranslator
 from sqlglot import exp, parse_one
 from sqlglot.lineage import lineage
+from sqlglot.optimizer import build_scope
 from sqlglot.optimizer.qualify import qualify
 
 from orchestration.catalog.tables import RAW_TABLES, RawTable
@@ -110,26 +111,20 @@ class Built:
         """`con` shows what stands before the build, `compiled` is the folder of its compiled SQL."""
         self._manifest, self._translator, self._compiled = manifest, translator, compiled
         self._tables: dict[str, dict[str, dict[str, str]]] = {}
-        self._see(con, "true", [])
-
-    def _see(self, con: duckdb.DuckDBPyConnection, where: str, bound: list[str]) -> None:
-        rows = con.execute(
+        for schema, table, column, kind in con.execute(
             "select schema_name, table_name, column_name, lower(data_type) from duckdb_columns() "
-            f"where database_name = current_database() and not internal and {where} order by all",
-            bound,
-        ).fetchall()
-        for schema, table, column, kind in rows:
+            "where database_name = current_database() and not internal"
+        ).fetchall():
             self._tables.setdefault(schema, {}).setdefault(table, {})[column] = kind
 
     def metadata(self, con: duckdb.DuckDBPyConnection, unique_id: str) -> dict[str, Any]:
         """Columns and rows of a model that was just built."""
         node = self._manifest["nodes"][unique_id]
         schema, name = node["schema"], node["alias"]
-        self._tables.get(schema, {}).pop(name, None)
-        self._see(con, "schema_name = ? and table_name = ?", [schema, name])
+        types = {row[0]: row[1].lower() for row in con.execute(f"describe {schema}.{name}").fetchall()}
+        self._tables.setdefault(schema, {})[name] = types
         rows = con.execute(f"select count(*) from {schema}.{name}").fetchone() or (0,)
         documented = node["columns"]
-        types = self._tables[schema][name]
         return {
             **_schema({each: (types[each], documented.get(each, {}).get("description")) for each in types}),
             "dagster/row_count": dg.MetadataValue.int(rows[0]),
@@ -175,10 +170,11 @@ def origins_of_columns(
     query = parse_one(sql, dialect="duckdb")
     for table in query.find_all(exp.Table):
         table.set("catalog", None)
-    # Validation refuses the columns that `unpivot` makes.
+    # Validation refuses the columns that `unpivot` makes; a scope given, and nothing trimmed, is ten times as quick.
     query = qualify(query, schema=dict(tables), dialect="duckdb", validate_qualify_columns=False)
+    roots = lineage(None, query, {}, dialect="duckdb", scope=build_scope(query), trim_selects=False, copy=False)
     found: dict[str, set[tuple[str, str, str]]] = {}
-    for column, root in lineage(None, query, dict(tables), dialect="duckdb").items():
+    for column, root in roots.items():
         found[column] = set()
         for leaf in root.walk():
             source = None if leaf.downstream else leaf.expression.find(exp.Table)
