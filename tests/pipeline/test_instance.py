@@ -13,8 +13,9 @@ import dagster as dg
 import pytest
 
 from orchestration import runner
+from orchestration.assets.sources import catalog_tables
+from orchestration.automation.resources import settings_of_a_run
 from orchestration.cli import main
-from orchestration.definitions import build_definitions
 from orchestration.runner import POSTGRES_VARIABLE, open_instance
 from orchestration.settings import ConfigurationError, load_settings
 
@@ -90,16 +91,16 @@ def test_a_run_is_kept_in_postgres_and_its_password_nowhere(postgres: str, tmp_p
     settings = load_settings(home=tmp_path, dagster_postgres_url=postgres)
     assert {"canary@word", PASSWORD, postgres} <= set(settings.secrets())
     with open_instance(settings) as instance:
-        job = dg.define_asset_job("catalog_alone", selection="catalog")
-        definitions = dg.Definitions.merge(build_definitions(settings), dg.Definitions(jobs=[job]))
-        done = definitions.resolve_job_def("catalog_alone").execute_in_process(instance=instance)
+        job, resources = dg.define_asset_job("catalog_alone"), {"settings": settings_of_a_run(settings)}
+        definitions = dg.Definitions(assets=[catalog_tables], jobs=[job], resources=resources)
+        done = definitions.resolve_job_def(job.name).execute_in_process(instance=instance)
         assert done.success
     with open_instance(settings) as again:
         assert again.get_run_by_id(done.run_id).is_success
         kinds = {
             record.dagster_event.event_type_value for record in again.all_logs(done.run_id) if record.dagster_event
         }
-        assert {"RUN_SUCCESS", "ASSET_MATERIALIZATION"} <= kinds
+        assert {"PIPELINE_SUCCESS", "ASSET_MATERIALIZATION"} <= kinds
         assert again.get_latest_materialization_event(dg.AssetKey("catalog")).run_id == done.run_id
         assert "Postgres" in again.schedule_storage.__class__.__name__
 
