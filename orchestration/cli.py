@@ -366,12 +366,11 @@ def ui(
     mirror: Annotated[str | None, typer.Option("--mirror", help="As in `run`.")] = None,
 ) -> None:
     """Start Dagster's web server and daemon on this machine."""
-    from orchestration.definitions import build_definitions
-    from orchestration.runner import open_instance
+    from orchestration.runner import configure_instance
 
     settings = load_settings(home=home, mirror=mirror)
-    build_definitions(settings)
-    open_instance(settings).dispose()
+    # Dagster is not imported here: its code server is about to do that, and to prepare dbt's manifest.
+    configure_instance(settings)
     environment = os.environ | {
         "DAGSTER_HOME": str(settings.dagster_dir.resolve()),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
@@ -385,12 +384,10 @@ def ui(
     if settings.mirror:
         environment["TIDEGAUGE_MIRROR"] = settings.mirror
     os.chdir(PACKAGE_ROOT)
-    dagster = Path(sys.executable).with_name("dagster")
-    os.execve(  # noqa: S606  a web server replaces this process; nothing of a user's reaches a shell
-        dagster,
-        [str(dagster), "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port), "--live-data-poll-rate", "2000"],
-        environment,
-    )
+    listen = ["-h", host, "-p", str(port)]
+    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", *listen]
+    # A web server replaces this process; nothing of a user's reaches a shell.
+    os.execve(sys.executable, command, environment)  # noqa: S606
 
 
 @app.command(hidden=True)

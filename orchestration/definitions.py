@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration.assets.analyses import build_analysis_assets
+from orchestration.assets.columns import describe
 from orchestration.assets.dbt import build_dbt_assets, prepare_manifest
 from orchestration.assets.freshness import freshness
 from orchestration.assets.gates import mart_gate, raw_gate
@@ -36,7 +37,7 @@ def build_definitions(settings: Settings | None = None, **overrides: Any) -> dg.
     report = build_report_asset(upstream)
     release = build_release_asset([*upstream, *report.keys])
     return dg.Definitions(
-        assets=[catalog_tables, extract, models, *analyses, report, release],
+        assets=describe([catalog_tables, extract, models, *analyses, report, release], manifest),
         asset_checks=[raw_gate, mart_gate, freshness],
         jobs=[pipeline, snapshots, fresh],
         schedules=build_schedules(settings),

@@ -5,14 +5,17 @@ The command line calls this; the Dagster UI launches the same job by itself.
 
 from __future__ import annotations
 
-import shutil
+import importlib.util
+import json
+import os
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from orchestration.quality import store
 from orchestration.quality.checks import GATES
-from orchestration.settings import PACKAGE_ROOT, Settings
+from orchestration.settings import PACKAGE_ROOT, ConfigurationError, Settings
 from orchestration.warehouse import connect
 from orchestration.warehouse.lock import hold
 
@@ -35,6 +38,25 @@ EXIT_OF_ERROR = {
 """Exit code by the class that ended a step; anything else is a defect of ours."""
 
 
+POSTGRES_VARIABLE = "TIDEGAUGE_DAGSTER_POSTGRES_URL"
+POSTGRES = f"""
+# Postgres holds runs, events and schedules. Its password is nowhere but in the environment.
+storage:
+  postgres:
+    postgres_url:
+      env: {POSTGRES_VARIABLE}
+"""
+
+
+SQLITE = """
+storage:
+  module: orchestration.automation.event_log
+  class: Storage
+  config:
+    base_dir: {folder}
+"""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended. `errors`: one text per failed step, innermost message; `materialized`: asset keys, slash-joined."""
@@ -46,13 +68,55 @@ class Outcome:
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The home's Dagster instance: SQLite storage, telemetry off."""
+    """The home's Dagster instance: storage in SQLite below the home, or in Postgres when that is set.
+
+    Raises:
+        ConfigurationError: Postgres is set and cannot be used.
+    """
+    configure_instance(settings)
     import dagster as dg
 
-    folder = settings.dagster_dir
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PACKAGE_ROOT / "dagster.yaml", folder / "dagster.yaml")
-    return dg.DagsterInstance.from_config(str(folder.resolve()))
+    return dg.DagsterInstance.from_config(str(settings.dagster_dir.resolve()))
+
+
+def configure_instance(settings: Settings) -> None:
+    """Write <home>/dagster/dagster.yaml; a Postgres URL goes into the environment, where that file looks for it.
+
+    Raises:
+        ConfigurationError: Postgres is set and cannot be used.
+    """
+    text = (PACKAGE_ROOT / "dagster.yaml").read_text("utf-8")
+    if settings.dagster_postgres_url:
+        url = settings.dagster_postgres_url.get_secret_value()
+        _require_postgres(url)
+        # Without a driver in its name SQLAlchemy 2.1 takes psycopg 3; dagster-postgres brings psycopg2.
+        os.environ[POSTGRES_VARIABLE] = url.replace("postgresql://", "postgresql+psycopg2://", 1)
+        text += POSTGRES
+    else:
+        text += SQLITE.format(folder=json.dumps(str(settings.dagster_dir.resolve())))
+    settings.dagster_dir.mkdir(parents=True, exist_ok=True)
+    file = settings.dagster_dir / "dagster.yaml"
+    # A web server on this home may be reading it.
+    if not file.is_file() or file.read_text("utf-8") != text:
+        file.write_text(text, "utf-8")
+
+
+def _require_postgres(url: str) -> None:
+    if importlib.util.find_spec("dagster_postgres") is None:
+        raise ConfigurationError(f"{POSTGRES_VARIABLE} needs the extra: pip install 'tidegauge[postgres]'")
+    import psycopg2
+
+    parts = urlsplit(url)
+    where = f"{parts.hostname}:{parts.port or 5432}{parts.path}"
+    try:
+        psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5).close()
+    except psycopg2.Error as problem:
+        # The server's words; should they ever repeat the password, they are not passed on.
+        words = " ".join(str(problem).split())
+        words = "" if parts.password and parts.password in words else f" ({words})"
+        raise ConfigurationError(
+            f"{POSTGRES_VARIABLE}: no connection to {where}{words}: start the server, or correct the URL"
+        ) from None
 
 
 def run_pipeline(

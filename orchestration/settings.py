@@ -5,10 +5,11 @@ What is extracted (series, terms, release rules) is not here: that is the catalo
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,6 +33,8 @@ PROVIDERS = (
 )
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+
+POSTGRES_URL = re.compile(r"postgresql(\+psycopg2)?://[^\s/@:]+(:[^\s/@:]*)?@[^\s/@:]+(:\d+)?/[^\s/?]+(\?\S*)?")
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -86,6 +89,9 @@ class _Base(BaseSettings):
     coinmarketcap_website: bool = Field(
         False, description="read CoinMarketCap's undocumented website history, whose terms the run repeats"
     )
+    dagster_postgres_url: SecretStr | None = Field(
+        None, description="postgresql://user:password@host:port/database for Dagster's storage instead of SQLite files"
+    )
     busy_timeout_seconds: float = Field(30.0, ge=0, description="how long to wait for a warehouse in use")
     queue_timeout_seconds: float = Field(
         3600.0, ge=0, description="how long a run of the web server or of a schedule waits for a run of the command"
@@ -104,6 +110,15 @@ class _Base(BaseSettings):
     @classmethod
     def _no_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else None
+
+    @field_validator("dagster_postgres_url")
+    @classmethod
+    def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not POSTGRES_URL.fullmatch(value.get_secret_value()):
+            raise ValueError(
+                "write postgresql://user:password@host:port/database, signs like @ / : in the password percent-encoded"
+            )
+        return value
 
     @model_validator(mode="after")
     def _https_only(self) -> Self:
@@ -188,9 +203,14 @@ class _Base(BaseSettings):
         return pace
 
     def secrets(self) -> list[str]:
-        """Every configured key in clear text: for redaction only."""
-        keys = (self.api_key(provider) for provider in PROVIDERS)
-        return [key.get_secret_value() for key in keys if key and key.get_secret_value()]
+        """Every configured key and password in clear text: for redaction only."""
+        keys = [self.api_key(provider) for provider in PROVIDERS]
+        found = [key.get_secret_value() for key in keys if key and key.get_secret_value()]
+        if self.dagster_postgres_url:
+            url = self.dagster_postgres_url.get_secret_value()
+            password = urlsplit(url).password or ""
+            found += [each for each in (url, password, unquote(password)) if each]
+        return found
 
     def now(self) -> datetime:
         """The clock: TIDEGAUGE_NOW, else the mirror's, else the machine's (UTC).

@@ -20,12 +20,15 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+from sqlglot.errors import SqlglotError
 
+from orchestration.assets.columns import Built
 from orchestration.assets.sources import WAREHOUSE_POOL
 from orchestration.quality import store
 from orchestration.warehouse import connect
 
 if TYPE_CHECKING:
+    import duckdb
     from dbt.cli.main import dbtRunnerResult
     from dbt.contracts.graph.manifest import Manifest
 
@@ -207,6 +210,18 @@ def close_duckdb() -> None:
         DuckDBConnectionManager.close_all_connections()
 
 
+@contextmanager
+def _reading_beside_dbt() -> "Iterator[duckdb.DuckDBPyConnection]":
+    """A cursor of the database dbt holds open: what one model has committed is read while the next is built."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    handle = DuckDBConnectionManager.env().handle()
+    try:
+        yield handle.cursor()
+    finally:
+        handle.close()
+
+
 def _interrupt_queries() -> None:
     from dbt.adapters.factory import FACTORY
 
@@ -378,21 +393,38 @@ def run_models(
     with connect(warehouse) as con:
         if require_raw_gate:
             store.require_open(con, "raw")
+        built = Built(con, manifest, translator, target_dir.resolve() / "compiled")
         if context.selected_asset_keys:  # tests alone change nothing
             build_id = store.start_build(
                 con, run_id=context.run_id, as_of=as_of, is_full=_is_full(context), started_at=now
             )
     for event in stream_build(project_dir, target_dir, warehouse=warehouse, as_of=as_of, selection=selection):
         _log(context, event)
-        yield from DbtCoreCliEventMessage(raw_event=event, event_history_metadata={}).to_default_asset_events(
+        for each in DbtCoreCliEventMessage(raw_event=event, event_history_metadata={}).to_default_asset_events(
             manifest=manifest,
             dagster_dbt_translator=translator,
             context=context,
             target_path=target_dir.resolve(),
-        )
+        ):
+            yield _described(context, built, event, each) if isinstance(each, dg.Output) else each
     if build_id:
         with connect(warehouse) as con:
             store.finish_build(con, build_id)
+
+
+def _described(
+    context: dg.AssetExecutionContext, built: Built, event: Mapping[str, Any], output: dg.Output[None]
+) -> dg.Output[None]:
+    """The output with rows, columns and their lineage among its metadata."""
+    unique_id = event["data"]["node_info"]["unique_id"]
+    with _reading_beside_dbt() as con:
+        found = built.metadata(con, unique_id)
+    try:
+        found["dagster/column_lineage"] = built.lineage(unique_id)
+    except SqlglotError as problem:
+        # The model is built and right all the same.
+        context.log.warning(f"{unique_id}: no column lineage: {problem}")
+    return output.with_metadata({**output.metadata, **found})
 
 
 def _is_full(context: dg.AssetExecutionContext) -> bool:

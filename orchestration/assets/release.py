@@ -53,10 +53,14 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
             )
         manifest = release.read_manifest(folder)
         Ledger(settings.ledger_path).append("release", run_id=context.run_id, release=folder.name)
+        counts = {name: table["rows"] for name, table in manifest["tables"].items()}
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(str(folder)),
-                "tables": dg.MetadataValue.json({name: table["rows"] for name, table in manifest["tables"].items()}),
+                "tables": dg.MetadataValue.json(counts),
+                "dagster/row_count": sum(counts.values()),
+                "megabytes": round(size / 1e6, 2),
             }
         )
 

@@ -66,10 +66,12 @@ def catalog_tables(settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult
     until = date(settings.now().year + 2, 1, 1)
     digest = _digest(until)
     with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con:
-        if definitions.is_current(con, digest):
-            return dg.MaterializeResult(metadata={"unchanged": True, "digest": digest})
-        counts = definitions.replace(con, definitions.frames(catalog, events, CALENDAR_START, until), digest)
-    return dg.MaterializeResult(metadata={"unchanged": False, "digest": digest, **counts})
+        is_current = definitions.is_current(con, digest)
+        if not is_current:
+            definitions.replace(con, definitions.frames(catalog, events, CALENDAR_START, until), digest)
+        counts = definitions.rows(con)
+    known: dict[str, Any] = {"unchanged": is_current, "digest": digest, "dagster/row_count": sum(counts.values())}
+    return dg.MaterializeResult(metadata={**known, **counts})
 
 
 def _digest(until: date) -> str:

@@ -308,6 +308,18 @@ CLAIMS = {
     "link": ("varchar", "where the underlying figures or facts are published"),
 }
 
+TABLES: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "correlations": CORRELATIONS,
+    "correlation_breaks": CORRELATION_BREAKS,
+    "correlation_break_searches": CORRELATION_BREAK_SEARCHES,
+    "liquidity_lead_lag": LIQUIDITY_LEAD_LAG,
+    "liquidity_lead_lag_stability": LIQUIDITY_LEAD_LAG_STABILITY,
+    "capital_competition": CAPITAL_COMPETITION,
+    "unlock_event_study": UNLOCK_EVENT_STUDY,
+    "claims": CLAIMS,
+}
+"""Table -> column -> (SQL type, meaning): what the UI shows of them before they are made."""
+
 
 def replace_table(
     con: duckdb.DuckDBPyConnection,

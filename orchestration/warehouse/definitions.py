@@ -74,6 +74,12 @@ def is_current(con: duckdb.DuckDBPyConnection, digest: str) -> bool:
     return con.execute("select count(*) from catalog.state where digest = ?", [digest]).fetchone() == (1,)
 
 
+def rows(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Rows of each catalog table."""
+    counts = " union all ".join(f"select '{name}', count(*) from catalog.{name}" for name in TABLES)
+    return dict(con.execute(counts).fetchall())
+
+
 def replace(con: duckdb.DuckDBPyConnection, frames: Mapping[str, pd.DataFrame], digest: str) -> dict[str, int]:
     """Replace every catalog table in one transaction; returns rows per table.
 
