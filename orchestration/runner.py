@@ -50,10 +50,11 @@ storage:
 
 SQLITE = """
 storage:
-  module: orchestration.automation.event_log
-  class: Storage
-  config:
-    base_dir: {folder}
+  custom:
+    module: orchestration.automation.event_log
+    class: Storage
+    config:
+      base_dir: {folder}
 """
 
 
