@@ -26,7 +26,7 @@ from orchestration.extract.archive import Archive
 from orchestration.runner import DONE, GATE_CLOSED
 from orchestration.settings import Settings
 from orchestration.warehouse import calendar_file, connect, release
-from tests.pipeline.conftest import MODELS, SAMPLE, TO_MART_GATE, copy_of, replay, run_part
+from tests.pipeline.conftest import MODELS, SAMPLE, TO_MART_GATE, replay, run_part
 
 pytestmark = pytest.mark.slow
 
@@ -269,9 +269,8 @@ def test_what_is_ahead_is_in_the_release_as_a_calendar(demo, con):
     assert len(events) > 100
 
 
-@pytest.fixture(scope="module")
-def played_again(demo, tmp_path_factory):
-    """A second replay into a copy of the demo's home, and the processes it started."""
+def test_playing_the_archive_again_adds_no_row_and_starts_no_process(home_copy, monkeypatch):
+    """One process from the first step to the last; the release asks git for its commit, nothing else is started."""
     started: list[str] = []
     real = subprocess.Popen.__init__
 
@@ -279,27 +278,11 @@ def played_again(demo, tmp_path_factory):
         started.append(str(args))
         real(self, args, *more, **named)
 
-    def forked() -> int:
-        started.append("a fork")
-        raise OSError("a step forked")
-
-    home = copy_of(demo[0], tmp_path_factory.mktemp("again") / "home").home
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(subprocess.Popen, "__init__", recorded)
-        patched.setattr(os, "fork", forked)
-        settings, outcome = replay(home)
+    monkeypatch.setattr(subprocess.Popen, "__init__", recorded)
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("a step forked"))
+    settings, outcome = replay(home_copy.home)
     assert outcome.exit_code == DONE, outcome.errors
-    return settings, outcome, started
-
-
-def test_nothing_of_the_pipeline_starts_another_process(played_again):
-    """One process from the first step to the last; the release asks git for its commit, nothing else is started."""
-    *_, started = played_again
     assert [command for command in started if "git" not in command] == []
-
-
-def test_playing_the_archive_again_adds_no_row(played_again):
-    settings, outcome, _ = played_again
     with connect(settings.warehouse_path, read_only=True) as con:
         new, changed = one(
             con, f"select sum(rows_new), sum(rows_changed) from raw.loads where run_id = '{outcome.run_id}'"
