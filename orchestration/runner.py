@@ -164,25 +164,24 @@ def run_pipeline(
         }
         with open_instance(settings) as instance:
             job = definitions.resolve_job_def(PIPELINE)
-            result = job.execute_in_process(
-                instance=instance,
-                run_config=config,
-                tags=tags,
-                asset_selection=_asked(job, settings, config) if tags else None,
-                raise_on_error=False,
-            )
+            if tags:
+                job = _asked(job, settings, config)
+            result = job.execute_in_process(instance=instance, run_config=config, tags=tags, raise_on_error=False)
             return _outcome(result, settings)
 
 
-def _asked(job: dg.JobDefinition, settings: Settings, config: dict[str, Any]) -> list[dg.AssetKey]:
-    """The assets without the monthly tables of sources that are not asked: their months must not count as filled."""
+def _asked(job: dg.JobDefinition, settings: Settings, config: dict[str, Any]) -> dg.JobDefinition:
+    """The job without the monthly tables of sources that are not asked: their months must not count as filled."""
     from orchestration.catalog.tables import RAW_TABLES
     from orchestration.extract.run import active_providers
 
     reasons = active_providers(settings, tuple(config["ops"]["extract"]["config"].get("only", ())))
-    silent = {table.name for table in RAW_TABLES.values() if table.is_windowed and reasons[table.provider]}
-    keys = job.asset_layer.executable_asset_keys
-    return sorted(key for key in keys if not (key.path[0] == "raw" and key.path[-1] in silent))
+    silent = {("raw", table.name) for table in RAW_TABLES.values() if table.is_windowed and reasons[table.provider]}
+    graph = job.asset_layer.asset_graph
+    return job.get_subset(
+        asset_selection={key for key in job.asset_layer.executable_asset_keys if tuple(key.path) not in silent},
+        asset_check_selection={key for key in graph.asset_check_keys if tuple(key.asset_key.path) not in silent},
+    )
 
 
 def _outcome(result: dg.ExecuteInProcessResult, settings: Settings) -> Outcome:

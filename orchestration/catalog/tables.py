@@ -339,7 +339,6 @@ _TABLES = (
         ),
         ("timestamp",),
         period="timestamp",
-        is_windowed=True,
     ),
     RawTable(
         "coinmarketcap_global_metrics",
