@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestration import __version__
-from orchestration.settings import PACKAGE_ROOT, PROVIDERS, ConfigurationError, Settings, load_settings
+from orchestration.settings import PACKAGE_ROOT, ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:
     from orchestration.runner import Outcome
@@ -287,6 +287,45 @@ def doctor(
         raise typer.Exit(SOURCE_FAILED)
 
 
+@app.command()
+def verify(home: Home = None) -> None:
+    """Read a home back: the ledger's chain, every archived response, every acknowledged load, every file of the releases.
+
+    Exit code 1 when something is missing or was changed. Nothing is written.
+    """
+    from orchestration.assets.sources import refuse_lost_loads
+    from orchestration.extract.archive import Archive, ArchiveError
+    from orchestration.runner import UNEXPECTED
+    from orchestration.warehouse import WarehouseError, connect
+    from orchestration.warehouse import release as folders
+    from orchestration.warehouse.ledger import Ledger, LedgerError
+
+    settings = load_settings(home=home)
+    ledger = Ledger(settings.ledger_path)
+
+    def loads() -> int:
+        with connect(settings.warehouse_path, read_only=True, wait_seconds=settings.busy_timeout_seconds) as con:
+            refuse_lost_loads(con, ledger)
+            return len(con.execute("select load_id from raw.loads").fetchall())
+
+    is_ill = False
+    for what, check in {
+        "lines of the ledger": lambda: sum(1 for _ in ledger.entries()),
+        "archived responses": lambda: sum(1 for _ in Archive(settings.archive_dir).read()),
+        "loads in the warehouse": loads,
+        "files of releases": lambda: sum(
+            folders.verify(settings.releases_dir / n) for n in folders.names(settings.releases_dir)
+        ),
+    }.items():
+        try:
+            typer.echo(f"{what}: {check():,}, as they were written")
+        except (LedgerError, ArchiveError, WarehouseError, folders.ReleaseError) as error:
+            is_ill = True
+            typer.secho(f"{what}: {error}", fg="red", err=True)
+    if is_ill:
+        raise typer.Exit(UNEXPECTED)
+
+
 releases = typer.Typer(help="List, copy for the public, roll back or prune the releases.")
 app.add_typer(releases, name="release")
 
@@ -366,23 +405,23 @@ def ui(
     mirror: Annotated[str | None, typer.Option("--mirror", help="As in `run`.")] = None,
 ) -> None:
     """Start Dagster's web server and daemon on this machine."""
-    from orchestration.runner import configure_instance
+    from orchestration.runner import POSTGRES_VARIABLE, configure_instance
 
     settings = load_settings(home=home, mirror=mirror)
     # Dagster is not imported here: its code server is about to do that, and to prepare dbt's manifest.
     configure_instance(settings)
-    environment = os.environ | {
-        "DAGSTER_HOME": str(settings.dagster_dir.resolve()),
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
-        "TIDEGAUGE_HOME": str(settings.home.resolve()),
-        "TIDEGAUGE_INBOX": str(settings.inbox_dir.resolve()),
-    }
-    # The server works in the checkout: what this folder's .env says has to come along.
-    for provider in PROVIDERS:
-        if key := settings.api_key(provider):
-            environment[f"TIDEGAUGE_{provider.upper()}_API_KEY"] = key.get_secret_value()
-    if settings.mirror:
-        environment["TIDEGAUGE_MIRROR"] = settings.mirror
+    # The server works in the checkout: what this folder's .env says has to come along. Postgres has its variable already.
+    given = {name: value for name, value in settings.as_environment().items() if name != POSTGRES_VARIABLE}
+    environment = (
+        os.environ
+        | given
+        | {
+            "DAGSTER_HOME": str(settings.dagster_dir.resolve()),
+            "DAGSTER_DISABLE_TELEMETRY": "yes",
+            "TIDEGAUGE_HOME": str(settings.home.resolve()),
+            "TIDEGAUGE_INBOX": str(settings.inbox_dir.resolve()),
+        }
+    )
     os.chdir(PACKAGE_ROOT)
     listen = ["-h", host, "-p", str(port)]
     command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", *listen]

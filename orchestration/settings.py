@@ -212,6 +212,15 @@ class _Base(BaseSettings):
             found += [each for each in (url, password, unquote(password)) if each]
         return found
 
+    def as_environment(self) -> dict[str, str]:
+        """Every setting that was given, as TIDEGAUGE_* variables for a process in another folder; keys in clear text."""
+        found = {name: getattr(self, name) for name in self.model_fields_set - {"runs_on_machine_clock"}}
+        return {
+            "TIDEGAUGE_NOW" if name == "now_override" else f"TIDEGAUGE_{name.upper()}": _written(value)
+            for name, value in found.items()
+            if value is not None
+        }
+
     def now(self) -> datetime:
         """The clock: TIDEGAUGE_NOW, else the mirror's, else the machine's (UTC).
 
@@ -235,6 +244,12 @@ class _Base(BaseSettings):
         """The same settings with their own clock stopped: every decision of a run is made at one instant."""
         is_machine = self.runs_on_machine_clock or (self.now_override is None and self.mirror is None)
         return self.model_copy(update={"now_override": self.now(), "runs_on_machine_clock": is_machine})
+
+
+def _written(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(value.resolve() if isinstance(value, Path) else value)
 
 
 def _mirror_now(mirror: str) -> datetime:

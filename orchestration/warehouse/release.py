@@ -203,6 +203,30 @@ def read_manifest(release: Path) -> dict[str, Any]:
     return manifest
 
 
+def verify(release: Path) -> int:
+    """The number of files of a release, each read back as its manifest states it.
+
+    Raises:
+        ReleaseError: naming the files that are missing or changed.
+    """
+    manifest = read_manifest(release)
+    stated = {
+        f"parquet/{name.split('.', 1)[1]}.parquet": table["parquet_sha256"]
+        for name, table in manifest["tables"].items()
+    }
+    stated |= manifest.get("files", {})
+    changed = [
+        name
+        for name, digest in stated.items()
+        if not (release / name).is_file() or hashlib.sha256((release / name).read_bytes()).hexdigest() != digest
+    ]
+    if changed:
+        raise ReleaseError(
+            f"{release}: missing or changed: {', '.join(changed)}: restore it from a backup, or prune it"
+        )
+    return len(stated)
+
+
 def names(releases_dir: Path) -> Sequence[str]:
     """Releases on disk, oldest first."""
     if not releases_dir.is_dir():
