@@ -139,6 +139,8 @@ class Built:
             SqlglotError: its SQL cannot be followed.
         """
         node, parents = self._manifest["nodes"][unique_id], {}
+        if node["resource_type"] != "model":  # a seed is computed from nothing
+            return {}
         for each in node["depends_on"]["nodes"]:
             parent = self._manifest["sources" if each.startswith("source.") else "nodes"][each]
             parents[parent["schema"], parent.get("alias") or parent["identifier"]] = parent
@@ -174,7 +176,7 @@ def origins_of_columns(
     tables: schema -> table -> column -> type of everything it reads. Names are lower case in the answer.
 
     Raises:
-        SqlglotError: the SQL is not understood, or names a column that no table has.
+        SqlglotError: the SQL is not understood.
     """
     query = parse_one(sql, dialect="duckdb")
     for table in query.find_all(exp.Table):
