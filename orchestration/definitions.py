@@ -15,6 +15,7 @@ from orchestration.assets.sources import catalog_tables, extract
 from orchestration.automation.console import STAGES, stages_logger
 from orchestration.automation.jobs import pipeline
 from orchestration.automation.resources import settings_of_a_run
+from orchestration.automation.sensors import build_alert_sensors
 from orchestration.settings import Settings, load_settings
 
 
@@ -36,6 +37,7 @@ def build_definitions(settings: Settings | None = None, **overrides: Any) -> dg.
         assets=[catalog_tables, extract, models, *analyses, report, build_release_asset([*upstream, *report.keys])],
         asset_checks=[raw_gate, mart_gate],
         jobs=[pipeline],
+        sensors=build_alert_sensors(settings),
         resources={"settings": settings_of_a_run(settings)},
         loggers={"console": dg.colored_console_logger, STAGES: stages_logger},
         executor=dg.in_process_executor,

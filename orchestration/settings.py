@@ -88,6 +88,14 @@ class _Base(BaseSettings):
     )
     busy_timeout_seconds: float = Field(30.0, ge=0, description="how long to wait for a warehouse in use")
     releases_kept: int = Field(5, ge=1, description="newest releases kept on disk")
+    alert_webhook_url: SecretStr | None = Field(None, description="where alerts are posted, beside the log; a secret")
+    alert_unlock_share_pct: float = Field(
+        2.0, ge=0, description="an unlock of more than this percent of the circulating supply is an alert"
+    )
+    alert_unlock_days: int = Field(7, ge=1, le=365, description="... when it lies at most this many days ahead")
+    alert_tga_change_usd: float = Field(
+        100e9, gt=0, description="a larger daily change of the Treasury's closing balance, USD, is an alert"
+    )
 
     @field_validator("now_override")
     @classmethod
@@ -109,6 +117,15 @@ class _Base(BaseSettings):
             if url and urlsplit(url).scheme != "https" and not is_loopback(url):
                 raise ValueError(f"{name}: {url!r} must be https:// (plain http is accepted for loopback only)")
         return self
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _webhook_is_safe(cls, value: SecretStr | None) -> SecretStr | None:
+        url = value.get_secret_value() if value else ""
+        if url and not (urlsplit(url).hostname and (urlsplit(url).scheme == "https" or is_loopback(url))):
+            # The URL is a secret: the message must not repeat it.
+            raise ValueError("it must be an https:// URL (plain http is accepted for loopback only)")
+        return value if url else None
 
     @model_validator(mode="after")
     def _plan_has_its_key(self) -> Self:
@@ -184,8 +201,8 @@ class _Base(BaseSettings):
         return pace
 
     def secrets(self) -> list[str]:
-        """Every configured key in clear text: for redaction only."""
-        keys = (self.api_key(provider) for provider in PROVIDERS)
+        """Every configured key, and the webhook's URL, in clear text: for redaction only."""
+        keys = (*(self.api_key(provider) for provider in PROVIDERS), self.alert_webhook_url)
         return [key.get_secret_value() for key in keys if key and key.get_secret_value()]
 
     def now(self) -> datetime:

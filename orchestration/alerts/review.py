@@ -1,0 +1,210 @@
+"""The review after a run: judge what stands, remember it, log what is news, and hand it to the webhook.
+
+It reads state, not events: what one review could not see, because another run holds the home, the next one does. Nothing
+here ever fails a run.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import duckdb
+
+from orchestration.alerts import conditions
+from orchestration.alerts.memory import Memory
+from orchestration.alerts.models import Alert, RunEnded
+from orchestration.alerts.webhook import Delivery, post, severity, words
+from orchestration.extract.http import redact
+from orchestration.settings import ConfigurationError, Settings
+from orchestration.warehouse import WarehouseBusyError, connect, release
+from orchestration.warehouse.lock import hold
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Review:
+    """What a review did.
+
+    Attributes:
+        news: alerts that were not told before.
+        sent: messages the webhook took.
+        undelivered: why it did not take the rest, empty when it took all or none is set.
+        unseen: why the warehouse was not looked at, empty when it was.
+    """
+
+    news: list[Alert] = field(default_factory=list)
+    sent: int = 0
+    undelivered: str = ""
+    unseen: str = ""
+
+    def __str__(self) -> str:
+        parts = [f"{len(self.news)} new alerts" + "".join(f"; {alert.title}" for alert in self.news)]
+        parts += [f"{self.sent} messages sent"] * bool(self.sent)
+        parts += [f"webhook: {self.undelivered}"] * bool(self.undelivered)
+        parts += [f"the warehouse was not looked at ({self.unseen})"] * bool(self.unseen)
+        return "; ".join(parts)
+
+
+Judged = dict[str, list[Alert]]
+
+
+def review(settings: Settings, run: RunEnded | None = None) -> Review:
+    """Judge every condition and tell what is news, each cause at most once.
+
+    A run that failed is told whatever state the home is in. Gates and freshness are read from the warehouse, which must
+    not be in use; unlocks and the Treasury's balance from the current release, whose figures are gated and which is
+    never locked.
+
+    Args:
+        settings: home, clock, thresholds, webhook.
+        run: the run that has just ended; None looks at the home alone.
+    """
+    done = Review()
+    try:
+        now = settings.now()
+        judged = _judge(settings, now, done)
+        memory = Memory(settings.home)
+        with memory.held():
+            _remember(settings, memory, judged, run, now, done)
+        _deliver(settings, memory, now, done)
+    except Exception as problem:  # noqa: BLE001  a defect in the alerts must not change how a run ends
+        _failed("what stands", settings, problem)
+    return done
+
+
+def send_test(settings: Settings) -> Delivery:
+    """Send a test alert to log and webhook; nothing is remembered.
+
+    Raises:
+        ConfigurationError: no webhook is set.
+    """
+    now = settings.now()
+    alert = Alert(
+        kind="test",
+        cause="test",
+        severity="warning",
+        title="Tidegauge test alert",
+        text=f"Alerts of {settings.home} arrive here.",
+        remedy="Nothing is wrong.",
+        subject="test",
+        at=now,
+    )
+    _log([alert], settings)
+    if settings.alert_webhook_url is None:
+        raise ConfigurationError("no webhook is set, so alerts go to the log only: set TIDEGAUGE_ALERT_WEBHOOK_URL")
+    return post(settings, [alert])
+
+
+def _judge(settings: Settings, now: datetime, done: Review) -> Judged:
+    """The causes that stand now, per kind; a kind that could not be judged is left out, and its alerts as they are."""
+    judged: Judged = {}
+
+    def judge(kind: str, condition: Callable[[], list[Alert]]) -> None:
+        try:
+            judged[kind] = condition()
+        except Exception as problem:  # noqa: BLE001  one broken condition must not silence the others
+            _failed(kind, settings, problem)
+
+    def judge_warehouse() -> None:
+        # Held, so that no run starts between: a reader of the file would make its first write fail.
+        with hold(settings.home, 0), connect(settings.warehouse_path, read_only=True, wait_seconds=1) as con:
+            judge("gate_closed", lambda: conditions.gate_closed(con, now))
+            judge("source_stale", lambda: conditions.source_stale(con, now))
+
+    if settings.warehouse_path.exists():
+        try:
+            judge_warehouse()
+        except WarehouseBusyError as busy:
+            done.unseen = str(busy)
+        except Exception as problem:  # noqa: BLE001  a damaged warehouse is a failed run, which must still be told
+            _failed("gate_closed and source_stale", settings, problem)
+    try:
+        folder = release.current(settings.releases_dir)
+    except release.ReleaseError:
+        return judged
+    # A release as of the past says nothing about what is ahead now.
+    if release.read_manifest(folder).get("as_of") is None:
+        judge("unlock_ahead", lambda: _from_release(settings, lambda con: _unlocks(con, settings, now)))
+        judge("tga_change", lambda: _from_release(settings, lambda con: _tga(con, settings, now)))
+    return judged
+
+
+def _from_release(settings: Settings, condition: Callable[[duckdb.DuckDBPyConnection], list[Alert]]) -> list[Alert]:
+    with release.open_release(release.current(settings.releases_dir)) as con:
+        return condition(con)
+
+
+def _unlocks(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> list[Alert]:
+    days, share = settings.alert_unlock_days, settings.alert_unlock_share_pct
+    return conditions.unlock_ahead(con, now, days=days, share_pct=share)
+
+
+def _tga(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> list[Alert]:
+    return conditions.tga_change(con, now, change_usd=settings.alert_tga_change_usd)
+
+
+def _remember(
+    settings: Settings, memory: Memory, judged: Judged, run: RunEnded | None, now: datetime, done: Review
+) -> None:
+    if run and run.is_success:
+        # Two sensors may see two runs in either order: only a success that ended later is a recovery.
+        over = [
+            entry
+            for entry in memory.standing("run_failed")
+            if entry.alert.facts["job"] == run.job
+            and datetime.fromisoformat(entry.alert.facts["ended_at"]) <= run.ended_at
+        ]
+        memory.close(over, now)
+    failures = conditions.run_failed(run, now) if run and not run.is_success else []
+    for kind, alerts in judged.items():
+        standing = {alert.key for alert in alerts}
+        memory.close([entry for entry in memory.standing(kind) if entry.alert.key not in standing], now)
+    done.news = memory.news([*failures, *(alert for alerts in judged.values() for alert in alerts)])
+    # Logged before it is noted: told twice does less harm in a log than never.
+    messages: dict[tuple[str, str], list[Alert]] = {}
+    for alert in done.news:
+        messages.setdefault((alert.kind, alert.subject), []).append(alert)
+    for message in messages.values():
+        _log(message, settings)
+    memory.open(done.news)
+
+
+def _deliver(settings: Settings, memory: Memory, now: datetime, done: Review) -> None:
+    """Send what the webhook is owed, until it does not take a message: the rest waits for the next review."""
+    while settings.alert_webhook_url:
+        with memory.held():
+            message = memory.claim(now)
+        if not message:
+            return
+        delivery = post(settings, message)
+        if delivery.state == "taken":
+            done.sent += 1
+            continue
+        done.undelivered = delivery.reason
+        with memory.held():
+            if delivery.state == "refused":
+                memory.take_back(message, now, delivery.reason)
+            else:
+                memory.doubt(message, now, delivery.reason)
+        log.warning(
+            "alert webhook: %s; %s",
+            delivery.reason,
+            "sent again at the next review"
+            if delivery.state == "refused"
+            else f"not sent again, it may have arrived: {message[0].title}",
+        )
+        return
+
+
+def _log(message: Sequence[Alert], settings: Settings) -> None:
+    _, text = words(message, settings.secrets())
+    log.log(logging.ERROR if severity(message) == "error" else logging.WARNING, "%s", text)
+
+
+def _failed(what: str, settings: Settings, problem: Exception) -> None:
+    said = redact(f"{type(problem).__name__}: {problem}", settings.secrets())
+    log.error("alerts: %s could not be judged, the run is unharmed: %s", what, said)
