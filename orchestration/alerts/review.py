@@ -7,8 +7,9 @@ here ever fails a run.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import duckdb
@@ -23,6 +24,9 @@ from orchestration.warehouse import WarehouseBusyError, connect, release
 from orchestration.warehouse.lock import hold
 
 log = logging.getLogger(__name__)
+
+LONGEST_DELIVERY_SECONDS = 30.0
+"""Dagster gives a sensor a minute, and nobody waits for a chat at the end of a run."""
 
 
 @dataclass
@@ -93,7 +97,7 @@ def send_test(settings: Settings) -> Delivery:
         subject="test",
         at=now,
     )
-    _log([alert], settings)
+    _log([alert])
     if settings.alert_webhook_url is None:
         raise ConfigurationError("no webhook is set, so alerts go to the log only: set TIDEGAUGE_ALERT_WEBHOOK_URL")
     return post(settings, [alert])
@@ -159,7 +163,11 @@ def _remember(
             and datetime.fromisoformat(entry.alert.facts["ended_at"]) <= run.ended_at
         ]
         memory.close(over, now)
-    failures = conditions.run_failed(run, now) if run and not run.is_success else []
+    failures = []
+    if run and not run.is_success:
+        # An error may quote anybody; rows of the warehouse hold no key.
+        safe = [replace(each, message=redact(each.message, settings.secrets())) for each in run.failures]
+        failures = conditions.run_failed(replace(run, failures=tuple(safe)), now)
     for kind, alerts in judged.items():
         standing = {alert.key for alert in alerts}
         memory.close([entry for entry in memory.standing(kind) if entry.alert.key not in standing], now)
@@ -169,13 +177,14 @@ def _remember(
     for alert in done.news:
         messages.setdefault((alert.kind, alert.subject), []).append(alert)
     for message in messages.values():
-        _log(message, settings)
+        _log(message)
     memory.open(done.news)
 
 
 def _deliver(settings: Settings, memory: Memory, now: datetime, done: Review) -> None:
-    """Send what the webhook is owed, until it does not take a message: the rest waits for the next review."""
-    while settings.alert_webhook_url:
+    """Send what the webhook is owed, until it does not take a message or time is up: the rest waits for the next review."""
+    deadline = time.monotonic() + LONGEST_DELIVERY_SECONDS
+    while settings.alert_webhook_url and time.monotonic() < deadline:
         with memory.held():
             message = memory.claim(now)
         if not message:
@@ -200,8 +209,8 @@ def _deliver(settings: Settings, memory: Memory, now: datetime, done: Review) ->
         return
 
 
-def _log(message: Sequence[Alert], settings: Settings) -> None:
-    _, text = words(message, settings.secrets())
+def _log(message: Sequence[Alert]) -> None:
+    _, text = words(message)
     log.log(logging.ERROR if severity(message) == "error" else logging.WARNING, "%s", text)
 
 

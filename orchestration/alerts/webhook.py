@@ -17,7 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attem
 
 from orchestration.alerts.models import Alert, Severity
 from orchestration.extract.base import USER_AGENT
-from orchestration.extract.http import RETRIED_STATUS, redact
+from orchestration.extract.http import RETRIED_STATUS
 from orchestration.settings import Settings
 
 TRIES = 3
@@ -51,7 +51,7 @@ class Delivery:
 def post(settings: Settings, message: Sequence[Alert]) -> Delivery:
     """Send these alerts as one message; never raises for what the other side does."""
     url = settings.alert_webhook_url.get_secret_value() if settings.alert_webhook_url else ""
-    body = payload(message, settings.secrets())
+    body = payload(message)
     longest = min(LONGEST_PAUSE_SECONDS, settings.http_backoff_max_seconds)
     retrying = Retrying(
         stop=stop_after_attempt(min(TRIES, settings.http_attempts)),
@@ -67,9 +67,9 @@ def post(settings: Settings, message: Sequence[Alert]) -> Delivery:
     return delivery
 
 
-def payload(message: Sequence[Alert], secrets: Sequence[str] = ()) -> dict[str, Any]:
+def payload(message: Sequence[Alert]) -> dict[str, Any]:
     """The JSON that is posted: `text` for Slack and its kin, `content` for Discord, the alerts themselves for programs."""
-    title, text = (_harmless(part) for part in words(message, secrets))
+    title, text = (_harmless(part) for part in words(message))
     return {
         "text": text,
         "content": text,
@@ -79,20 +79,18 @@ def payload(message: Sequence[Alert], secrets: Sequence[str] = ()) -> dict[str, 
         "kind": message[0].kind,
         "severity": severity(message),
         "at": message[0].at.isoformat(),
-        "alerts": [
-            {**asdict(alert), "text": redact(alert.text, secrets), "at": alert.at.isoformat()} for alert in message
-        ],
+        "alerts": [{**asdict(alert), "at": alert.at.isoformat()} for alert in message],
     }
 
 
-def words(message: Sequence[Alert], secrets: Sequence[str]) -> tuple[str, str]:
-    """Title and whole text of a message, without any configured key."""
+def words(message: Sequence[Alert]) -> tuple[str, str]:
+    """Title and whole text of a message."""
     title = message[0].title + (f" and {len(message) - 1} more" if len(message) > 1 else "")
     lines = [title, *(alert.text for alert in message[:SHOWN])]
     if len(message) > SHOWN:
         lines.append(f"and {len(message) - SHOWN} more: `tidegauge alerts`")
     lines += dict.fromkeys(alert.remedy for alert in message)
-    return redact(title, secrets), redact("\n".join(lines), secrets)
+    return title, "\n".join(lines)
 
 
 def severity(message: Sequence[Alert]) -> Severity:

@@ -22,9 +22,9 @@ def hold(home: Path, wait_seconds: float) -> Iterator[None]:
     home.mkdir(parents=True, exist_ok=True)
     holder = home / "run.pid"
     # One object per file and process counts how often it is held.
-    lock = FileLock(home / "run.lock", timeout=wait_seconds, is_singleton=True)
+    lock = FileLock(home / "run.lock", is_singleton=True)
     try:
-        lock.acquire()
+        lock.acquire(timeout=wait_seconds)
     except Timeout:
         who = holder.read_text("utf-8").strip() if holder.exists() else "unknown"
         raise WarehouseBusyError(
