@@ -222,7 +222,7 @@ def _alerts(title: str, entries: Sequence[Entry]) -> RenderableType:
             f"{alert.at:%Y-%m-%d %H:%M}{until}",
             alert.kind,
             escape("\n".join(part for part in (sent, entry.reason) if part) or "not sent"),
-            escape(f"{alert.title}\n{alert.text}\n{alert.remedy}"),
+            escape(alert.text),
             style=style,
         )
     return table

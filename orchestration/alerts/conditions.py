@@ -117,7 +117,8 @@ def source_stale(con: duckdb.DuckDBPyConnection, at: datetime) -> list[Alert]:
     with frames.observations(con, RAW_TABLES):
         ages = frames.series_rows(con, at)
     found = []
-    for row in ages[ages["days_late"] > 0].to_dict("records"):
+    late = ages[ages["days_late"] > 0].sort_values(["is_required", "series_id"], ascending=[False, True])
+    for row in late.to_dict("records"):
         series, owed, source = row["series_id"], f"{row['next_period']:%Y-%m-%d}", RAW_TABLES[row["dataset"]].provider
         due, required = row["due_at"].tz_convert("UTC"), bool(row["is_required"])
         found.append(
@@ -127,11 +128,11 @@ def source_stale(con: duckdb.DuckDBPyConnection, at: datetime) -> list[Alert]:
                 severity="error" if required else "warning",
                 title=f"{source} is late: {series}",
                 text=(
-                    f"{series}: the figure of {owed} was due by {due:%Y-%m-%d %H:%M} UTC, the newest is of "
-                    f"{row['newest']:%Y-%m-%d}"
+                    f"{series}{' (required)' if required else ''}: the figure of {owed} was due by "
+                    f"{due:%Y-%m-%d %H:%M} UTC, the newest is of {row['newest']:%Y-%m-%d}"
                 ),
                 remedy=f"`tidegauge doctor --only {source}` says whether the source answers, and how new it is.",
-                subject=f"{source} {'required' if required else 'optional'}",
+                subject=source,
                 at=at,
                 facts={
                     "source": source,

@@ -95,7 +95,7 @@ class Memory:
         """The next message the webhook is owed, noted as sent; empty when it is owed nothing.
 
         Noted before it is sent: whoever dies in between, or hears no answer, has told a cause at most once. What was
-        refused before goes last, so that one message a webhook will not have does not hold up the others.
+        refused before goes last, so that one message a webhook will not have does not hold up the others; errors go first.
         """
         # Of a cause that came back in the meantime only the last time is told; one that is over, only if it was tried.
         newest = [self.entries[position] for position in self._newest.values()]
@@ -108,7 +108,7 @@ class Memory:
         ]
         if not owed:
             return []
-        first = min(owed, key=lambda entry: entry.refusals).alert
+        first = min(owed, key=lambda entry: (entry.refusals, entry.alert.severity != "error")).alert
         alerts = [_as_it_stands(entry) for entry in owed]
         message = [alert for alert in alerts if (alert.kind, alert.subject) == (first.kind, first.subject)]
         self._append([_line("sent", alert, at) for alert in message])

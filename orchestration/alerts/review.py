@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-import duckdb
-
 from orchestration.alerts import conditions
 from orchestration.alerts.memory import Memory
 from orchestration.alerts.models import Alert, RunEnded
@@ -70,10 +68,10 @@ def review(settings: Settings, run: RunEnded | None = None) -> Review:
     done = Review()
     try:
         now = settings.now()
-        judged = _judge(settings, now, done)
         memory = Memory(settings.home)
+        # Judged inside: else a slow review could open again what a later one has closed.
         with memory.held():
-            _remember(settings, memory, judged, run, now, done)
+            _remember(settings, memory, _judge(settings, now, done), run, now, done)
         _deliver(settings, memory, now, done)
     except Exception as problem:  # noqa: BLE001  a defect in the alerts must not change how a run ends
         _failed("what stands", settings, problem)
@@ -126,29 +124,24 @@ def _judge(settings: Settings, now: datetime, done: Review) -> Judged:
             done.unseen = str(busy)
         except Exception as problem:  # noqa: BLE001  a damaged warehouse is a failed run, which must still be told
             _failed("gate_closed and source_stale", settings, problem)
-    try:
-        folder = release.current(settings.releases_dir)
-    except release.ReleaseError:
-        return judged
-    # A release as of the past says nothing about what is ahead now.
-    if release.read_manifest(folder).get("as_of") is None:
-        judge("unlock_ahead", lambda: _from_release(settings, lambda con: _unlocks(con, settings, now)))
-        judge("tga_change", lambda: _from_release(settings, lambda con: _tga(con, settings, now)))
+    days, share, size = settings.alert_unlock_days, settings.alert_unlock_share_pct, settings.alert_tga_change_usd
+    judge("unlock_ahead", lambda: _on_release(settings, conditions.unlock_ahead, now, days=days, share_pct=share))
+    judge("tga_change", lambda: _on_release(settings, conditions.tga_change, now, change_usd=size))
     return judged
 
 
-def _from_release(settings: Settings, condition: Callable[[duckdb.DuckDBPyConnection], list[Alert]]) -> list[Alert]:
-    with release.open_release(release.current(settings.releases_dir)) as con:
-        return condition(con)
-
-
-def _unlocks(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> list[Alert]:
-    days, share = settings.alert_unlock_days, settings.alert_unlock_share_pct
-    return conditions.unlock_ahead(con, now, days=days, share_pct=share)
-
-
-def _tga(con: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> list[Alert]:
-    return conditions.tga_change(con, now, change_usd=settings.alert_tga_change_usd)
+def _on_release(
+    settings: Settings, condition: Callable[..., list[Alert]], now: datetime, **limits: float
+) -> list[Alert]:
+    """A condition of the current release; one built as of the past says nothing about what is ahead now."""
+    try:
+        folder = release.current(settings.releases_dir)
+    except release.ReleaseError:
+        return []
+    if release.read_manifest(folder).get("as_of") is not None:
+        return []
+    with release.open_release(folder) as con:
+        return condition(con, now, **limits)
 
 
 def _remember(

@@ -113,8 +113,11 @@ def test_the_late_series_of_one_source_are_one_message(home, webhook):
     stale_messages = [each for each in webhook.messages if each["kind"] == "source_stale"]
     subjects = [each["alerts"][0]["subject"] for each in stale_messages]
     assert len(subjects) == len(set(subjects))
-    [fred] = [each for each in stale_messages if each["alerts"][0]["subject"] == "fred required"]
-    assert {each["facts"]["series_id"] for each in fred["alerts"]} >= {"fred.WTREGEN", "fred.WDTGAL"}
+    [fred] = [each for each in stale_messages if each["alerts"][0]["subject"] == "fred"]
+    required = [each["facts"]["is_required"] for each in fred["alerts"]]
+    assert required == sorted(required, reverse=True), "what releases depend on comes first"
+    assert {True, False} == set(required)
+    assert fred["severity"] == "error"
     assert fred["text"].count("tidegauge doctor --only fred`") == 1
 
 
