@@ -46,9 +46,11 @@ def _failure(step: str, error: Any, otherwise: str = "") -> Failure:
     if not chain:
         return Failure(step, "", otherwise)
     known = next((link for link in chain if link.cls_name in EXIT_OF_ERROR), chain[-1])
-    # Dagster puts the class with its module before the message.
-    message = re.sub(rf"^[\w.]*\b{re.escape(known.cls_name or '')}: ", "", known.message.strip())
-    return Failure(step, known.cls_name or "", message)
+    name, message = known.cls_name or "", known.message.strip()
+    # Dagster puts the class with its module before the message: of ours the message says it all.
+    if name in EXIT_OF_ERROR:
+        message = re.sub(rf"^[\w.]*\b{name}: ", "", message)
+    return Failure(step, name, message)
 
 
 def run_ended(instance: dg.DagsterInstance, run_id: str) -> RunEnded:

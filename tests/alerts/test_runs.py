@@ -242,3 +242,16 @@ def test_the_test_alert_has_an_exit_code_for_each_outcome(shell, home, webhook, 
     code, said = shell("--test")
     assert (code, "webhook: refused, HTTP 404" in said) == (SOURCE_FAILED, True)
     assert "CANARY" not in said
+
+
+def test_the_web_server_is_handed_webhook_and_thresholds(monkeypatch, capsys, home, tmp_path):
+    handed = {}
+    monkeypatch.setattr("orchestration.definitions.build_definitions", lambda settings: None)
+    monkeypatch.setattr("os.execve", lambda path, arguments, environment: handed.update(environment))
+    monkeypatch.setattr("os.chdir", lambda folder: None)
+    url = home.alert_webhook_url.get_secret_value()
+    # Only in this folder's .env, which the server does not read.
+    (tmp_path / ".env").write_text(f"TIDEGAUGE_ALERT_WEBHOOK_URL={url}\nTIDEGAUGE_ALERT_TGA_CHANGE_USD=5e10\n")
+    assert command(monkeypatch, capsys, "ui", "--home", str(home.home))[0] == DONE
+    assert handed["TIDEGAUGE_ALERT_WEBHOOK_URL"] == url
+    assert float(handed["TIDEGAUGE_ALERT_TGA_CHANGE_USD"]) == 50e9
