@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import SecretStr
 
 from orchestration import __version__
 from orchestration.settings import PACKAGE_ROOT, PROVIDERS, ConfigurationError, Settings, load_settings
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from orchestration.runner import Outcome
 
 EPILOG = (
-    "Exit codes: 0 done, 1 unexpected (a damaged warehouse, a defect), 2 usage or configuration, 3 a source failed, "
+    "Exit codes: 0 done, 1 unexpected (a damaged warehouse, a defect), 2 usage or configuration, 3 a source (or the alert "
+    "webhook under test) failed, "
     "4 a gate is closed, 75 another run holds the warehouse."
 )
 
@@ -287,6 +289,35 @@ def doctor(
         raise typer.Exit(SOURCE_FAILED)
 
 
+@app.command()
+def alerts(
+    home: Home = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="Send a test alert to log and webhook; exit code 3 when it is not taken.")
+    ] = False,
+) -> None:
+    """Show the alerts that stand and the latest that were told, each cause at most once."""
+    settings = load_settings(home=home)
+    if test:
+        from orchestration.alerts.review import send_test
+        from orchestration.runner import SOURCE_FAILED
+
+        delivery = send_test(settings)
+        typer.echo(f"webhook: {delivery.state}" + (f", {delivery.reason}" if delivery.reason else ""))
+        if delivery.state != "taken":
+            raise typer.Exit(SOURCE_FAILED)
+        return
+    from rich.console import Console
+
+    from orchestration.alerts.memory import Memory
+    from orchestration.terminal import alerts_tables
+
+    memory = Memory(settings.home)
+    memory.read()
+    for table in alerts_tables(memory.entries):
+        Console(width=_width()).print(table)
+
+
 releases = typer.Typer(help="List, copy for the public, roll back or prune the releases.")
 app.add_typer(releases, name="release")
 
@@ -381,6 +412,12 @@ def ui(
     for provider in PROVIDERS:
         if key := settings.api_key(provider):
             environment[f"TIDEGAUGE_{provider.upper()}_API_KEY"] = key.get_secret_value()
+    for name in settings.model_fields_set:
+        if name.startswith("alert_"):
+            value = getattr(settings, name)
+            environment[f"TIDEGAUGE_{name.upper()}"] = str(
+                value.get_secret_value() if isinstance(value, SecretStr) else value
+            )
     if settings.mirror:
         environment["TIDEGAUGE_MIRROR"] = settings.mirror
     os.chdir(PACKAGE_ROOT)
