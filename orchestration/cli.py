@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from orchestration.runner import Outcome
 
 EPILOG = (
-    "Exit codes: 0 done, 1 unexpected (a damaged warehouse, a defect), 2 usage or configuration, 3 a source failed, "
+    "Exit codes: 0 done, 1 unexpected (a damaged warehouse, a defect), 2 usage or configuration, 3 a source (or the alert "
+    "webhook under test) failed, "
     "4 a gate is closed, 75 another run holds the warehouse."
 )
 
@@ -324,6 +325,35 @@ def verify(home: Home = None) -> None:
             typer.secho(f"{what}: {error}", fg="red", err=True)
     if is_ill:
         raise typer.Exit(UNEXPECTED)
+
+
+@app.command()
+def alerts(
+    home: Home = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="Send a test alert to log and webhook; exit code 3 when it is not taken.")
+    ] = False,
+) -> None:
+    """Show the alerts that stand and the latest that were told, each cause at most once."""
+    settings = load_settings(home=home)
+    if test:
+        from orchestration.alerts.review import send_test
+        from orchestration.runner import SOURCE_FAILED
+
+        delivery = send_test(settings)
+        typer.echo(f"webhook: {delivery.state}" + (f", {delivery.reason}" if delivery.reason else ""))
+        if delivery.state != "taken":
+            raise typer.Exit(SOURCE_FAILED)
+        return
+    from rich.console import Console
+
+    from orchestration.alerts.memory import Memory
+    from orchestration.terminal import alerts_tables
+
+    memory = Memory(settings.home)
+    memory.read()
+    for table in alerts_tables(memory.entries):
+        Console(width=_width()).print(table)
 
 
 releases = typer.Typer(help="List, copy for the public, roll back or prune the releases.")

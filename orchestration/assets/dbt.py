@@ -420,7 +420,7 @@ def _described(
     with _reading_beside_dbt() as con:
         found = built.metadata(con, unique_id)
     try:
-        found["dagster/column_lineage"] = built.lineage(unique_id)
+        found |= built.lineage(unique_id)
     except SqlglotError as problem:
         # The model is built and right all the same.
         context.log.warning(f"{unique_id}: no column lineage: {problem}")

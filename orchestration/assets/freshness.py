@@ -21,7 +21,8 @@ FRESHNESS = "freshness"
 
 
 @dg.multi_asset_check(
-    name=FRESHNESS,
+    # Not the name of the job: one repository holds one graph of a name.
+    name="series_freshness",
     specs=[
         dg.AssetCheckSpec(
             FRESHNESS,

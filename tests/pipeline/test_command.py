@@ -53,7 +53,7 @@ def test_an_unreadable_setting_is_named(monkeypatch, capsys):
 def test_a_home_in_use_is_exit_75_and_names_the_holder(monkeypatch, capsys, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    (home / "run.pid").write_text("4711\n")
+    (home / "run.pid").write_text("tidegauge backfill (process 4711, since 2025-11-12 22:00 UTC)\n")
     monkeypatch.setenv("TIDEGAUGE_BUSY_TIMEOUT_SECONDS", "0.1")
     with FileLock(home / "run.lock", is_singleton=False):
         code, _, err = command(monkeypatch, capsys, "demo", "--home", str(home))
