@@ -14,6 +14,8 @@ from orchestration import __version__
 from orchestration.settings import PACKAGE_ROOT, ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestration.runner import Outcome
 
 EPILOG = (
@@ -310,14 +312,15 @@ def verify(home: Home = None) -> None:
             return len(con.execute("select load_id from raw.loads").fetchall())
 
     is_ill = False
-    for what, check in {
+    checks: dict[str, Callable[[], int]] = {
         "lines of the ledger": lambda: sum(1 for _ in ledger.entries()),
         "archived responses": lambda: sum(1 for _ in Archive(settings.archive_dir).read()),
         "loads in the warehouse": loads,
         "files of releases": lambda: sum(
             folders.verify(settings.releases_dir / n) for n in folders.names(settings.releases_dir)
         ),
-    }.items():
+    }
+    for what, check in checks.items():
         try:
             typer.echo(f"{what}: {check():,}, as they were written")
         except (LedgerError, ArchiveError, WarehouseError, folders.ReleaseError) as error:
