@@ -30,7 +30,7 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         deps=upstream,
         group_name="release",
         kinds={"duckdb", "parquet"},
-        description="A read-only copy of marts and analytics: DuckDB file, Parquet, report, dictionary, calendar; `releases/current`.",
+        description="Read-only copy of marts and analytics (DuckDB, Parquet), report, dictionary, calendar: `releases/current`.",
     )
     def publish(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         now = settings.now()

@@ -90,6 +90,4 @@ def test_an_exposure_depends_on_the_tables_its_consumer_names(exposure):
 def test_every_guide_is_an_exposure():
     guides = {f"docs/bi/{path.name}" for path in (PACKAGE_ROOT / "docs/bi").glob("*.md")} - {"docs/bi/README.md"}
     assert guides
-    assert guides == {
-        each["config"]["meta"]["path"] for each in EXPOSURES if "docs/" in each["config"]["meta"]["path"]
-    }
+    assert guides == {each["config"]["meta"]["path"] for each in EXPOSURES if "docs/" in each["config"]["meta"]["path"]}
