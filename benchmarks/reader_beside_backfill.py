@@ -46,7 +46,7 @@ def stated(release_folder: Path) -> dict[str, Any]:
     return {name: (each["rows"], each["content_hash"]) for name, each in tables.items()}
 
 
-def read(releases_dir: Path, reads_a_connection: int, stop: Event) -> Iterator[dict[str, Any]]:
+def read(releases_dir: Path, reads_a_connection: int, pause: float, stop: Event) -> Iterator[dict[str, Any]]:
     """One entry for each read: its milliseconds and whether it saw a mix or an older release, or its error."""
     path = releases_dir / "current" / "tidegauge.duckdb"
     known: dict[str, dict[str, Any]] = {}
@@ -70,20 +70,25 @@ def read(releases_dir: Path, reads_a_connection: int, stop: Event) -> Iterator[d
                         belongs_to &= {name for name, each in known.items() if each.get(table) == found}
                     is_mix = not belongs_to
                     yield {"ms": seconds * 1000, "mix": is_mix, "old": not is_mix and not belongs_to & current}
-                    if stop.is_set():
+                    if stop.wait(pause):
                         break
         except (duckdb.Error, OSError, release.ReleaseError) as error:
             yield {"error": f"{type(error).__name__}: {str(error).splitlines()[0]}"}
+            stop.wait(pause)
 
 
 def watch(
-    name: str, releases_dir: Path, reads_a_connection: int, stop: Event, said: multiprocessing.Queue[dict[str, Any]]
+    name: str, releases_dir: Path, reads_a_connection: int, pause: float, stop: Event, said: multiprocessing.Queue
 ) -> None:
     """Read until told to stop, then say what was seen."""
-    reads = list(read(releases_dir, reads_a_connection, stop))
+    reads = list(read(releases_dir, reads_a_connection, pause, stop))
     errors = [each["error"] for each in reads if "error" in each]
     times = [each["ms"] for each in reads if "ms" in each]
-    p50, p99 = np.percentile(times, [50, 99]) if times else (None, None)
+    latency = (
+        dict(zip(("p50", "p99", "max"), np.percentile(times, [50, 99, 100]).round(1).tolist(), strict=True))
+        if times
+        else {}
+    )
     said.put(
         {
             "reader": name,
@@ -92,7 +97,7 @@ def watch(
             "first_errors": errors[:3],
             "mixes": sum(each.get("mix", False) for each in reads),
             "older_than_current": sum(each.get("old", False) for each in reads),
-            "latency_ms": {"p50": p50, "p99": p99, "max": max(times, default=None)},
+            "latency_ms": latency,
         }
     )
 
@@ -100,6 +105,7 @@ def watch(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, help="folder of all state; TIDEGAUGE_HOME, else data/live")
+    parser.add_argument("--pause", type=float, default=0.1, help="seconds between two reads of one reader; 0: none")
     parser.add_argument("command", nargs="+", help="what to run meanwhile, after --; it gets TIDEGAUGE_HOME")
     chosen = parser.parse_args()
     settings = load_settings(home=chosen.home)
@@ -108,7 +114,7 @@ def main() -> None:
     spawn = multiprocessing.get_context("spawn")
     stop, said = spawn.Event(), spawn.Queue()
     readers = [
-        spawn.Process(target=watch, args=(name, settings.releases_dir, reads, stop, said))
+        spawn.Process(target=watch, args=(name, settings.releases_dir, reads, chosen.pause, stop, said))
         for name, reads in (("per_query", 1), ("long_lived", READS_A_CONNECTION))
     ]
     for reader in readers:
@@ -135,7 +141,7 @@ def main() -> None:
         "tables_that_tell_them_apart": len(changed),
         "readers": found,
     }
-    print(json.dumps(result, indent=1, default=lambda value: round(float(value), 1)))
+    print(json.dumps(result, indent=1))
     ill = any(each["errors"] or each["mixes"] or each["older_than_current"] or not each["reads"] for each in found)
     sys.exit(1 if ill or code else 0)
 

@@ -31,9 +31,12 @@ def test_the_dictionary_of_the_release_names_no_folder_and_explains_every_column
     for place in (settings.home, PACKAGE_ROOT, Path.home()):
         assert str(place) not in text
     with connect(folder / "tidegauge.duckdb", read_only=True) as con:
-        columns = con.execute("select table_name, column_name, data_type from duckdb_columns() where not internal")
+        columns = con.execute(
+            "select table_name, column_name, data_type, comment from duckdb_columns() where not internal"
+        )
         wanted = {table: {} for table in ("liquidity", "correlations")}
-        for table, column, kind in columns.fetchall():
+        for table, column, kind, comment in columns.fetchall():
+            assert comment, f"{table}.{column} has no description beside it in a BI tool"
             if table in wanted:
                 wanted[table][column] = kind
     with chromium() as browser:
