@@ -63,11 +63,11 @@ def inlined(page: str, manifest: dict[str, Any], catalog: dict[str, Any]) -> str
     Raises:
         ManifestError: the page has no such places, as after a change in dbt.
     """
+    for broken, whole in REPAIRS.items():
+        page = page.replace(broken, whole)
     for place, artifact in (("MANIFEST", manifest), ("CATALOG", catalog)):
         marker = f'"{place}.JSON INLINE DATA"'
         if page.count(marker) != 1:
             raise dbt.ManifestError(f"dbt: its documentation page has no place for {marker}: see assets/dictionary.py")
         page = page.replace(marker, json.dumps(artifact, separators=(",", ":")).replace("<", "\\u003c"))
-    for broken, whole in REPAIRS.items():
-        page = page.replace(broken, whole)
     return page
