@@ -34,23 +34,3 @@ def test_an_import_spares_what_it_does_not_need(imported, spared):
         [sys.executable, "-c", script], cwd=PACKAGE_ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.split() == []
-
-
-def test_nothing_of_the_pipeline_starts_another_process(demo, home_copy, monkeypatch):
-    """One process from the first step to the last; the release asks git for its commit, nothing else is started."""
-    import os
-
-    from tests.pipeline.conftest import replay
-
-    started: list[str] = []
-    real = subprocess.Popen.__init__
-
-    def recorded(self, args, *more, **named):
-        started.append(str(args))
-        real(self, args, *more, **named)
-
-    monkeypatch.setattr(subprocess.Popen, "__init__", recorded)
-    monkeypatch.setattr(os, "fork", lambda: pytest.fail("a step forked"))
-    _, outcome = replay(home_copy.home)
-    assert outcome.exit_code == 0, outcome.errors
-    assert [command for command in started if "git" not in command] == []

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
+import dagster as dg
 import duckdb
 import pytest
 from filelock import FileLock
@@ -20,9 +23,10 @@ from orchestration.catalog import load_catalog
 from orchestration.catalog.origins import Permission, RowsBy, load_origins
 from orchestration.definitions import build_definitions
 from orchestration.extract.archive import Archive
-from orchestration.runner import run_pipeline
-from orchestration.warehouse import connect, release
-from tests.pipeline.conftest import SAMPLE, replay
+from orchestration.runner import DONE, GATE_CLOSED
+from orchestration.settings import Settings
+from orchestration.warehouse import calendar_file, connect, release
+from tests.pipeline.conftest import MODELS, SAMPLE, TO_MART_GATE, replay, run_part
 
 pytestmark = pytest.mark.slow
 
@@ -265,9 +269,21 @@ def test_what_is_ahead_is_in_the_release_as_a_calendar(demo, con):
     assert len(events) > 100
 
 
-def test_playing_the_archive_again_adds_no_row(home_copy):
+def test_playing_the_archive_again_adds_no_row_and_starts_no_process(home_copy, monkeypatch):
+    """One process from the first step to the last; the release asks git for its commit, nothing else is started."""
+    started: list[str] = []
+    real = subprocess.Popen.__init__
+
+    def recorded(self, args, *more, **named):
+        started.append(str(args))
+        real(self, args, *more, **named)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", recorded)
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("a step forked"))
     settings, outcome = replay(home_copy.home)
-    assert outcome.exit_code == 0, outcome.errors
+    assert outcome.exit_code == DONE, outcome.errors
+    # Python's own platform.uname() asks `uname -p` the first time in a process.
+    assert [command for command in started if "git" not in command and command != "['uname', '-p']"] == []
     with connect(settings.warehouse_path, read_only=True) as con:
         new, changed = one(
             con, f"select sum(rows_new), sum(rows_changed) from raw.loads where run_id = '{outcome.run_id}'"
@@ -287,14 +303,8 @@ def test_playing_the_archive_again_adds_no_row(home_copy):
     assert calendars[0] == calendars[1]
 
 
-@pytest.mark.parametrize(
-    ("as_of", "newest_wednesday"),
-    [("2025-10-30T20:29:00+00:00", "2025-10-22"), ("2025-10-30T20:31:00+00:00", "2025-10-29")],
-)
-def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy, as_of, newest_wednesday):
-    settings, outcome = replay(home_copy.home, as_of=as_of)
-    assert outcome.exit_code == 0, outcome.errors
-    instant = datetime.fromisoformat(as_of).astimezone(UTC)
+def assert_knows_nothing_after(settings: Settings, instant: datetime, *, newest_wednesday: str) -> None:
+    """Every mart and analysis was known at `instant`; WDTGAL, of Wednesdays, ends on the newest one public then."""
     with connect(settings.warehouse_path, read_only=True) as con:
         for table in (
             "market_caps",
@@ -331,6 +341,33 @@ def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy, as_of, newes
     assert str(newest[0]) == newest_wednesday
 
 
+# The balance of Wednesday 29 October is public on Thursday at 16:30 in New York: a minute later and a minute before.
+def test_a_build_of_the_past_knows_nothing_of_the_future(home_copy):
+    instant = datetime(2025, 10, 30, 20, 31, tzinfo=UTC)
+    settings, outcome = replay(home_copy.home, as_of=instant.isoformat())
+    assert outcome.exit_code == DONE, outcome.errors
+    assert_knows_nothing_after(settings, instant, newest_wednesday="2025-10-29")
+
+
+def test_a_release_never_mixes_marts_of_the_past_with_analyses_of_another_build(home_copy):
+    before = release.current(home_copy.releases_dir)
+    settings = home_copy.at(Archive(SAMPLE).last_fetch())
+    instant = datetime(2025, 10, 30, 20, 29, tzinfo=UTC)
+    built = run_part(settings, MODELS, as_of=instant.isoformat())
+    assert built.exit_code == DONE, built.errors
+    alone = dg.AssetSelection.assets("release")
+    mixed = run_part(settings, alone)
+    assert mixed.exit_code == GATE_CLOSED
+    assert "belong to another build: materialise them again" in mixed.errors[0]
+    assert release.current(settings.releases_dir) == before
+
+    again = run_part(settings, dg.AssetSelection.groups("analytics", "report"))
+    assert again.exit_code == DONE, again.errors
+    assert run_part(settings, alone).exit_code == DONE
+    assert release.built_as_of(settings.releases_dir, instant) == release.current(settings.releases_dir)
+    assert_knows_nothing_after(settings, instant, newest_wednesday="2025-10-22")
+
+
 def test_every_released_table_column_and_source_has_a_registered_origin(con):
     origins, permission = load_origins(), Permission(load_catalog())
     released = {
@@ -349,11 +386,10 @@ def test_every_released_table_column_and_source_has_a_registered_origin(con):
             assert values <= set(origin.rows.values), table
 
 
-def test_a_run_that_the_command_did_not_start_respects_a_held_home_too(demo):
-    settings, _ = demo
-    impatient = settings.model_copy(update={"busy_timeout_seconds": 0.1})
+def test_a_run_that_the_command_did_not_start_respects_a_held_home_too(home_copy):
+    impatient = home_copy.model_copy(update={"busy_timeout_seconds": 0.1})
     job = build_definitions(impatient).resolve_job_def(PIPELINE)
-    with FileLock(settings.home / "run.lock", is_singleton=False):
+    with FileLock(impatient.home / "run.lock", is_singleton=False):
         result = job.execute_in_process(raise_on_error=False)
     assert not result.success
     assert not [event for event in result.all_events if event.is_step_start]
@@ -377,15 +413,18 @@ def test_a_dropped_calendar_is_listed_with_what_contradicts_it(home_copy):
         "DTSTART;TZID=Asia/Tokyo:20251120T090000\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
     )
     settings = home_copy.at(Archive(SAMPLE).last_fetch())
-    outcome = run_pipeline(settings, extract={"only": ["calendar"]})
-    assert outcome.exit_code == 0, outcome.errors
-    folder = release.current(settings.releases_dir)
-    with connect(folder / "tidegauge.duckdb", read_only=True) as con:
+    outcome = run_part(settings, TO_MART_GATE, extract={"only": ["calendar"]})
+    assert outcome.exit_code == DONE, outcome.errors
+    with connect(settings.warehouse_path, read_only=True) as con:
         rows = con.execute(
             "select source, title, asset_id, kind, start_date::varchar, conflict_reason from marts.events "
             "where source like 'calendar:%' order by start_date"
         ).fetchall()
         assert one(con, "select count(*) from marts.events where conflict_reason = 'sources_disagree'")[0] >= 1
+        assert one(con, "select reason from raw.quarantine where dataset = 'calendar_events'") == (
+            "start_date is not a time",
+        )
+        ahead = Calendar.from_ical(calendar_file.calendar_ahead(con, settings.now(), stamped=settings.now()))
     one_day, unlock = "dated_one_day_before_end", "dated_one_day_before_end, sources_disagree"
     assert rows == [
         ("calendar:published", "X 上の AMA", "sushi", "other", "2025-11-12", "words_name_another_month"),
@@ -393,19 +432,11 @@ def test_a_dropped_calendar_is_listed_with_what_contradicts_it(home_copy):
         ("calendar:team", "<b>Upgrade</b>", None, "other", "2025-11-20", None),
         ("calendar:published", "トークンのアンロック", "hyperliquid", "unlock", "2025-11-28", unlock),
     ]
-    with connect(settings.warehouse_path, read_only=True) as con:
-        assert one(con, "select reason from raw.quarantine where dataset = 'calendar_events'") == (
-            "start_date is not a time",
-        )
-    [upgrade] = [
-        e
-        for e in Calendar.from_ical((folder / "calendar.ics").read_bytes()).walk("VEVENT")
-        if "Upgrade" in e["SUMMARY"]
-    ]
+    [upgrade] = [event for event in ahead.walk("VEVENT") if "Upgrade" in event["SUMMARY"]]
     assert upgrade["DTSTART"].dt == datetime(2025, 11, 20, 0, 0, tzinfo=UTC)
 
 
-def test_an_event_that_its_source_takes_out_leaves_the_schedule_and_a_row_of_the_change(tmp_path):
+def test_an_event_that_its_source_takes_out_leaves_the_schedule_and_a_row_of_the_change(home_copy, tmp_path):
     archive = Archive(tmp_path / "archive")
     shutil.copytree(SAMPLE, archive.root)
     read = next(each for each in archive.read(frozenset({"llama"})) if each.request.context["slug"] == "arbitrum")
@@ -416,8 +447,9 @@ def test_an_event_that_its_source_takes_out_leaves_the_schedule_and_a_row_of_the
     archive.write(
         replace(read, body=json.dumps(file).encode(), fetched_at=read.fetched_at + timedelta(minutes=30)), rejected=None
     )
-    settings, outcome = replay(tmp_path / "home", archive.root)
-    assert outcome.exit_code == 0, outcome.errors
+    settings = home_copy.at(archive.last_fetch())
+    outcome = run_part(settings, TO_MART_GATE, extract={"archive": str(archive.root)})
+    assert outcome.exit_code == DONE, outcome.errors
     with connect(settings.warehouse_path, read_only=True) as con:
         changes = con.execute(
             "select token_id, source, recipient, change, old_amount_tokens, seen_at from marts.unlock_schedule_changes"

@@ -7,7 +7,7 @@ import pytest
 from orchestration.runner import DONE, SOURCE_FAILED, run_pipeline
 from orchestration.warehouse import connect, release
 from tests.browser import assert_reads_well
-from tests.pipeline.conftest import FROM, live_settings
+from tests.pipeline.conftest import FROM, TO_RAW_GATE, live_settings, run_part
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def test_claims_that_public_sources_settle_come_out_so(live):
 
 
 def test_a_second_run_over_an_unchanged_mirror_adds_no_raw_row(live_copy, mirror):
-    outcome = run_pipeline(live_copy, extract={"start": FROM})
+    outcome = run_part(live_copy, TO_RAW_GATE, extract={"start": FROM})
     assert outcome.exit_code == DONE, outcome.errors
     with connect(live_copy.warehouse_path, read_only=True) as con:
         counts = con.execute(
@@ -75,7 +75,6 @@ def test_the_next_day_asks_only_for_what_is_new(live_copy, mirror):
     assert restated[0] > 0
 
 
-# Faults of the transport share a run in pairs; each fault of the data has its own.
 def test_a_refused_key_names_the_variable_and_appears_nowhere(live_copy, mirror):
     wrong = "CANARY-KEY-THAT-FRED-REFUSES"
     settings = live_settings(live_copy.home, mirror, fred_api_key=wrong, coingecko_api_key="CG-canary-header")

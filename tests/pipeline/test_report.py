@@ -42,13 +42,12 @@ def test_the_page_reads_well_in_a_browser(demo):
     assert_reads_well(release.report_of(release.current(settings.releases_dir)), EVERY)
 
 
-def test_every_analysis_with_numbers_shows_a_small_picture_in_the_event_log(demo):
-    settings, _ = demo
+def test_every_analysis_with_numbers_shows_a_small_picture_in_the_event_log(home_copy):
     names = (
         *("correlations", "correlation_breaks", "correlation_break_searches", "liquidity_lead_lag"),
         *("liquidity_lead_lag_stability", "capital_competition"),
     )
-    with open_instance(settings) as instance:
+    with open_instance(home_copy) as instance:
         logged = {
             name: instance.get_latest_materialization_event(dg.AssetKey(["analytics", name])).asset_materialization
             for name in (*names, "unlock_event_study")

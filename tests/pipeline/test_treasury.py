@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from orchestration.assets.dbt import prepare_manifest, stream_build
 from orchestration.catalog.tables import RAW_TABLES
 from orchestration.extract.base import to_arrow
 from orchestration.settings import Settings
 from orchestration.warehouse import connect, raw
 from tests.extract.helpers import AUCTIONS, exchange, parsed, treasury
+from tests.pipeline.conftest import build_models
 
 pytestmark = pytest.mark.slow
 
@@ -42,15 +42,8 @@ def auctions() -> list[dict[str, str]]:
 
 
 def settlements(settings: Settings, as_of: datetime | None = None) -> dict[str, tuple[object, ...]]:
-    # The tests that span all marts would compare the rest of the demo with this instant.
-    models = ["int_build_clock", "stg_fiscaldata__auctions+", "stg_fiscaldata__upcoming_auctions"]
-    selection = ["--select", *models, "--exclude-resource-type", "test"]
-    target = settings.dbt_target_dir
-    prepare_manifest(settings.project_dir, target, warehouse=settings.warehouse_path)
-    for _ in stream_build(
-        settings.project_dir, target, warehouse=settings.warehouse_path, as_of=as_of, selection=selection
-    ):
-        pass
+    models = ("int_build_clock", "stg_fiscaldata__auctions+", "stg_fiscaldata__upcoming_auctions")
+    build_models(settings, *models, as_of=as_of)
     with connect(settings.warehouse_path, read_only=True) as con:
         rows = con.execute(
             "select day, offered_usd / 1e9, issued_usd / 1e9, announced_usd / 1e9, maturing_usd / 1e9, net_usd / 1e9 "

@@ -22,6 +22,7 @@ from orchestration.extract.run import Harvest, harvest_live
 from orchestration.settings import Settings, load_settings
 from orchestration.warehouse import connect, definitions, raw
 from orchestration.warehouse.cursors import described_series, vintage_cursors
+from tests.pipeline.conftest import build_models
 from tests.stub import Reply, Stub
 
 pytestmark = pytest.mark.slow
@@ -128,17 +129,7 @@ def read(stub: Stub, source: Alfred, settings: Settings, catalog: Catalog, con: 
 
 def build(settings: Settings, as_of: datetime | None = None) -> dict[date, tuple[float, float, datetime]]:
     """Value, first release and known_at per period, after dbt built them."""
-    from dbt.cli.main import dbtRunner
-
-    from orchestration.assets.dbt import close_duckdb
-
-    project, target = str(settings.project_dir), str(settings.home / "target")
-    where = ["--project-dir", project, "--profiles-dir", project, "--target-path", target, "--log-path", target]
-    variables = ["--vars", json.dumps({"as_of": as_of.isoformat()})] if as_of else []
-    flags = ["--no-send-anonymous-usage-stats", "--no-version-check", "--quiet"]
-    result = dbtRunner().invoke([*flags, "run", "--select", "+int_observations", *where, *variables])
-    close_duckdb()
-    assert result.success, result.exception
+    build_models(settings, "+int_observations", as_of=as_of)
     with connect(settings.warehouse_path, read_only=True) as con:
         rows = con.execute(
             "select period_date, value / 1e9, first_released_value / 1e9, known_at from intermediate.int_observations"
@@ -146,11 +137,10 @@ def build(settings: Settings, as_of: datetime | None = None) -> dict[date, tuple
     return {period: (value, first, known) for period, value, first, known in rows}
 
 
-def test_an_as_of_build_reads_what_was_public_then(stub: Stub, small: Catalog, tmp_path: Path, monkeypatch) -> None:
+def test_an_as_of_build_reads_what_was_public_then(stub: Stub, small: Catalog, tmp_path: Path) -> None:
     early, late = Alfred(4500), Alfred(4530)
     settings = load_settings(home=tmp_path / "home", fred_base_url=stub.url, fred_api_key="a" * 32)
     settings.home.mkdir()
-    monkeypatch.setenv("TIDEGAUGE_WAREHOUSE", str(settings.warehouse_path))
     with connect(settings.warehouse_path) as con:
         raw.create_tables(con)
         definitions.replace(con, definitions.frames(small, load_events(), START, late.today), "digest")
