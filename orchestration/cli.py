@@ -359,7 +359,7 @@ def alerts(
         Console(width=_width()).print(table)
 
 
-releases = typer.Typer(help="List, copy for the public, roll back or prune the releases.")
+releases = typer.Typer(help="List, export, copy for the public, roll back or prune the releases.")
 app.add_typer(releases, name="release")
 
 
@@ -396,6 +396,24 @@ def release(
     folders.export_public(folder, target, Permission(load_catalog()), load_origins())
     console.print(public_table(folders.read_manifest(target)))
     typer.echo(f"Written {target}; name the sources as manifest.json lists them under attributions.")
+
+
+@releases.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder to write to; files of an earlier export are replaced.")],
+    tables: Annotated[
+        list[str] | None, typer.Argument(help="Tables, such as liquidity or analytics.claims; default: all.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="csv (a file for each table) or xlsx (one workbook).")] = "csv",
+    home: Home = None,
+) -> None:
+    """Write the current release for a spreadsheet: text never becomes a formula there, instants are in UTC."""
+    from orchestration.warehouse import release as folders
+    from orchestration.warehouse import spreadsheet
+
+    settings = load_settings(home=home)
+    for path in spreadsheet.export(folders.current(settings.releases_dir), folder, form, tables or ()):
+        typer.echo(path)
 
 
 @releases.command()

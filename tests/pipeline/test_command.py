@@ -77,6 +77,18 @@ def test_query_prints_the_release_and_cannot_leave_it(monkeypatch, capsys, demo)
 
 
 @pytest.mark.slow
+def test_release_export_writes_for_a_spreadsheet_and_names_the_tables_there_are(monkeypatch, capsys, demo):
+    settings, _ = demo
+    home = ["--home", str(settings.home)]
+    code, out, _ = command(monkeypatch, capsys, "release", "export", "sheets", "liquidity", *home)
+    assert (code, out.split()) == (0, ["sheets/liquidity.csv", "sheets/columns.csv"])
+    code, _, err = command(monkeypatch, capsys, "release", "export", "sheets", "liquidities", *home)
+    assert code == USAGE
+    assert "no table liquidities in this release" in err
+    assert "marts.liquidity" in err
+
+
+@pytest.mark.slow
 def test_status_shows_releases_gates_and_ages_against_the_release_rules(monkeypatch, capsys, demo):
     settings, _ = demo
     monkeypatch.setenv("COLUMNS", "220")
