@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestration import __version__
-from orchestration.settings import PACKAGE_ROOT, PROVIDERS, ConfigurationError, Settings, load_settings
+from orchestration.settings import PACKAGE_ROOT, ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestration.runner import Outcome
 
 EPILOG = (
-    "Exit codes: 0 done, 1 unexpected (a damaged warehouse, a defect), 2 usage or configuration, 3 a source failed, "
+    "Exit codes: 0 done, 1 unexpected (a damaged warehouse, a defect), 2 usage or configuration, 3 a source (or the alert "
+    "webhook under test) failed, "
     "4 a gate is closed, 75 another run holds the warehouse."
 )
 
@@ -287,7 +290,76 @@ def doctor(
         raise typer.Exit(SOURCE_FAILED)
 
 
-releases = typer.Typer(help="List, copy for the public, roll back or prune the releases.")
+@app.command()
+def verify(home: Home = None) -> None:
+    """Read a home back: the ledger's chain, every archived response, every acknowledged load, every file of the releases.
+
+    Exit code 1 when something is missing or was changed. Nothing is written.
+    """
+    from orchestration.assets.sources import refuse_lost_loads
+    from orchestration.extract.archive import Archive, ArchiveError
+    from orchestration.runner import UNEXPECTED
+    from orchestration.warehouse import WarehouseError, connect
+    from orchestration.warehouse import release as folders
+    from orchestration.warehouse.ledger import Ledger, LedgerError
+
+    settings = load_settings(home=home)
+    ledger = Ledger(settings.ledger_path)
+
+    def loads() -> int:
+        with connect(settings.warehouse_path, read_only=True, wait_seconds=settings.busy_timeout_seconds) as con:
+            refuse_lost_loads(con, ledger)
+            return len(con.execute("select load_id from raw.loads").fetchall())
+
+    is_ill = False
+    checks: dict[str, Callable[[], int]] = {
+        "lines of the ledger": lambda: sum(1 for _ in ledger.entries()),
+        "archived responses": lambda: sum(1 for _ in Archive(settings.archive_dir).read()),
+        "loads in the warehouse": loads,
+        "files of releases": lambda: sum(
+            folders.verify(settings.releases_dir / n) for n in folders.names(settings.releases_dir)
+        ),
+    }
+    for what, check in checks.items():
+        try:
+            typer.echo(f"{what}: {check():,}, as they were written")
+        except (LedgerError, ArchiveError, WarehouseError, folders.ReleaseError) as error:
+            is_ill = True
+            typer.secho(f"{what}: {error}", fg="red", err=True)
+    if is_ill:
+        raise typer.Exit(UNEXPECTED)
+
+
+@app.command()
+def alerts(
+    home: Home = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="Send a test alert to log and webhook; exit code 3 when it is not taken.")
+    ] = False,
+) -> None:
+    """Show the alerts that stand and the latest that were told, each cause at most once."""
+    settings = load_settings(home=home)
+    if test:
+        from orchestration.alerts.review import send_test
+        from orchestration.runner import SOURCE_FAILED
+
+        delivery = send_test(settings)
+        typer.echo(f"webhook: {delivery.state}" + (f", {delivery.reason}" if delivery.reason else ""))
+        if delivery.state != "taken":
+            raise typer.Exit(SOURCE_FAILED)
+        return
+    from rich.console import Console
+
+    from orchestration.alerts.memory import Memory
+    from orchestration.terminal import alerts_tables
+
+    memory = Memory(settings.home)
+    memory.read()
+    for table in alerts_tables(memory.entries):
+        Console(width=_width()).print(table)
+
+
+releases = typer.Typer(help="List, export, copy for the public, roll back or prune the releases.")
 app.add_typer(releases, name="release")
 
 
@@ -324,6 +396,24 @@ def release(
     folders.export_public(folder, target, Permission(load_catalog()), load_origins())
     console.print(public_table(folders.read_manifest(target)))
     typer.echo(f"Written {target}; name the sources as manifest.json lists them under attributions.")
+
+
+@releases.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder to write to; files of an earlier export are replaced.")],
+    tables: Annotated[
+        list[str] | None, typer.Argument(help="Tables, such as liquidity or analytics.claims; default: all.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="csv (a file for each table) or xlsx (one workbook).")] = "csv",
+    home: Home = None,
+) -> None:
+    """Write the current release for a spreadsheet: text never becomes a formula there, instants are in UTC."""
+    from orchestration.warehouse import release as folders
+    from orchestration.warehouse import spreadsheet
+
+    settings = load_settings(home=home)
+    for path in spreadsheet.export(folders.current(settings.releases_dir), folder, form, tables or ()):
+        typer.echo(path)
 
 
 @releases.command()
@@ -366,23 +456,23 @@ def ui(
     mirror: Annotated[str | None, typer.Option("--mirror", help="As in `run`.")] = None,
 ) -> None:
     """Start Dagster's web server and daemon on this machine."""
-    from orchestration.runner import configure_instance
+    from orchestration.runner import POSTGRES_VARIABLE, configure_instance
 
     settings = load_settings(home=home, mirror=mirror)
     # Dagster is not imported here: its code server is about to do that, and to prepare dbt's manifest.
     configure_instance(settings)
-    environment = os.environ | {
-        "DAGSTER_HOME": str(settings.dagster_dir.resolve()),
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
-        "TIDEGAUGE_HOME": str(settings.home.resolve()),
-        "TIDEGAUGE_INBOX": str(settings.inbox_dir.resolve()),
-    }
-    # The server works in the checkout: what this folder's .env says has to come along.
-    for provider in PROVIDERS:
-        if key := settings.api_key(provider):
-            environment[f"TIDEGAUGE_{provider.upper()}_API_KEY"] = key.get_secret_value()
-    if settings.mirror:
-        environment["TIDEGAUGE_MIRROR"] = settings.mirror
+    # The server works in the checkout: what this folder's .env says has to come along. Postgres has its variable already.
+    given = {name: value for name, value in settings.as_environment().items() if name != POSTGRES_VARIABLE}
+    environment = (
+        os.environ
+        | given
+        | {
+            "DAGSTER_HOME": str(settings.dagster_dir.resolve()),
+            "DAGSTER_DISABLE_TELEMETRY": "yes",
+            "TIDEGAUGE_HOME": str(settings.home.resolve()),
+            "TIDEGAUGE_INBOX": str(settings.inbox_dir.resolve()),
+        }
+    )
     os.chdir(PACKAGE_ROOT)
     listen = ["-h", host, "-p", str(port)]
     command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", *listen]

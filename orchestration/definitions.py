@@ -18,6 +18,7 @@ from orchestration.automation.console import STAGES, stages_logger
 from orchestration.automation.jobs import fresh, pipeline, snapshots
 from orchestration.automation.resources import settings_of_a_run
 from orchestration.automation.schedules import build_schedules
+from orchestration.automation.sensors import build_abandoned_sensor, build_alert_sensors
 from orchestration.settings import Settings, load_settings
 
 
@@ -41,6 +42,7 @@ def build_definitions(settings: Settings | None = None, **overrides: Any) -> dg.
         asset_checks=[raw_gate, mart_gate, freshness],
         jobs=[pipeline, snapshots, fresh],
         schedules=build_schedules(settings),
+        sensors=[*build_alert_sensors(settings), build_abandoned_sensor(settings)],
         resources={"settings": settings_of_a_run(settings)},
         loggers={"console": dg.colored_console_logger, STAGES: stages_logger},
         executor=dg.in_process_executor,

@@ -13,6 +13,18 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from orchestration.automation.outcome import (
+    BUSY,
+    DONE,
+    EXIT_OF_ERROR,
+    GATE_CLOSED,
+    SOURCE_FAILED,
+    UNEXPECTED,
+    USAGE,
+    failed_steps,
+    is_rehearsal,
+    run_ended,
+)
 from orchestration.quality import store
 from orchestration.quality.checks import GATES
 from orchestration.settings import PACKAGE_ROOT, ConfigurationError, Settings
@@ -22,20 +34,17 @@ from orchestration.warehouse.lock import hold
 if TYPE_CHECKING:
     import dagster as dg
 
-DONE, UNEXPECTED, USAGE, SOURCE_FAILED, GATE_CLOSED, BUSY = 0, 1, 2, 3, 4, 75
-
-EXIT_OF_ERROR = {
-    "SourceFailedError": SOURCE_FAILED,
-    "ArchiveError": SOURCE_FAILED,
-    "GateClosedError": GATE_CLOSED,
-    "GateError": GATE_CLOSED,
-    "DagsterAssetCheckFailedError": GATE_CLOSED,
-    "DbtBuildError": GATE_CLOSED,
-    "WarehouseBusyError": BUSY,
-    "ConfigurationError": USAGE,
-    "CatalogError": USAGE,
-}
-"""Exit code by the class that ended a step; anything else is a defect of ours."""
+__all__ = [
+    "BUSY",
+    "DONE",
+    "GATE_CLOSED",
+    "SOURCE_FAILED",
+    "UNEXPECTED",
+    "USAGE",
+    "Outcome",
+    "open_instance",
+    "run_pipeline",
+]
 
 
 POSTGRES_VARIABLE = "TIDEGAUGE_DAGSTER_POSTGRES_URL"
@@ -145,6 +154,7 @@ def run_pipeline(
     """
     from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
+    from orchestration.alerts.review import review
     from orchestration.assets.months import month_range
     from orchestration.automation.console import STAGES
     from orchestration.automation.jobs import PIPELINE
@@ -167,7 +177,11 @@ def run_pipeline(
             if tags:
                 job = _asked(job, settings, config)
             result = job.execute_in_process(instance=instance, run_config=config, tags=tags, raise_on_error=False)
-            return _outcome(result, settings)
+            outcome = _outcome(result, settings)
+            ended = run_ended(instance, result.run_id)
+    if not is_rehearsal(config):
+        review(settings, ended)
+    return outcome
 
 
 def _asked(job: dg.JobDefinition, settings: Settings, config: dict[str, Any]) -> dg.JobDefinition:
@@ -186,18 +200,11 @@ def _asked(job: dg.JobDefinition, settings: Settings, config: dict[str, Any]) ->
 
 def _outcome(result: dg.ExecuteInProcessResult, settings: Settings) -> Outcome:
     errors, codes = [], []
-    for event in result.all_events:
-        if event.event_type_value != "STEP_FAILURE":
-            continue
-        # The first link that we know: what a class was raised from is the detail of it.
-        chain, error = [], event.step_failure_data.error
-        while error is not None:
-            chain.append(error)
-            error = error.cause
-        known = next((link for link in chain if link.cls_name in EXIT_OF_ERROR), chain[-1])
-        codes.append(EXIT_OF_ERROR.get(known.cls_name or "", UNEXPECTED))
-        closed = closed_checks(settings, result.run_id) if known.cls_name == "DagsterAssetCheckFailedError" else []
-        errors += closed or [f"{event.step_key}: {known.message.strip()}"]
+    for failure in failed_steps(result.all_events):
+        codes.append(EXIT_OF_ERROR.get(failure.error_class, UNEXPECTED))
+        is_check = failure.error_class == "DagsterAssetCheckFailedError"
+        closed = closed_checks(settings, result.run_id) if is_check else []
+        errors += closed or [f"{failure.step}: {failure.message}"]
     materialized = sorted(
         {
             "/".join(event.asset_key.path)

@@ -98,6 +98,14 @@ class _Base(BaseSettings):
     )
     schedules_running: bool = Field(False, description="schedules start switched on; otherwise in the UI, one by one")
     releases_kept: int = Field(5, ge=1, description="newest releases kept on disk")
+    alert_webhook_url: SecretStr | None = Field(None, description="where alerts are posted, beside the log; a secret")
+    alert_unlock_share_pct: float = Field(
+        2.0, ge=0, description="an unlock of more than this percent of the circulating supply is an alert"
+    )
+    alert_unlock_days: int = Field(7, ge=1, le=365, description="... when it lies at most this many days ahead")
+    alert_tga_change_usd: float = Field(
+        100e9, gt=0, description="a larger daily change of the Treasury's closing balance, USD, is an alert"
+    )
 
     @field_validator("now_override")
     @classmethod
@@ -128,6 +136,15 @@ class _Base(BaseSettings):
             if url and urlsplit(url).scheme != "https" and not is_loopback(url):
                 raise ValueError(f"{name}: {url!r} must be https:// (plain http is accepted for loopback only)")
         return self
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _webhook_is_safe(cls, value: SecretStr | None) -> SecretStr | None:
+        url = value.get_secret_value() if value else ""
+        if url and not (urlsplit(url).hostname and (urlsplit(url).scheme == "https" or is_loopback(url))):
+            # The URL is a secret: the message must not repeat it.
+            raise ValueError("it must be an https:// URL (plain http is accepted for loopback only)")
+        return value if url else None
 
     @model_validator(mode="after")
     def _plan_has_its_key(self) -> Self:
@@ -203,14 +220,23 @@ class _Base(BaseSettings):
         return pace
 
     def secrets(self) -> list[str]:
-        """Every configured key and password in clear text: for redaction only."""
-        keys = [self.api_key(provider) for provider in PROVIDERS]
+        """Every configured key, password and webhook in clear text: for redaction only."""
+        keys = [*(self.api_key(provider) for provider in PROVIDERS), self.alert_webhook_url]
         found = [key.get_secret_value() for key in keys if key and key.get_secret_value()]
         if self.dagster_postgres_url:
             url = self.dagster_postgres_url.get_secret_value()
             password = urlsplit(url).password or ""
             found += [each for each in (url, password, unquote(password)) if each]
         return found
+
+    def as_environment(self) -> dict[str, str]:
+        """Every setting that was given, as TIDEGAUGE_* variables for a process in another folder; keys in clear text."""
+        found = {name: getattr(self, name) for name in self.model_fields_set - {"runs_on_machine_clock"}}
+        return {
+            "TIDEGAUGE_NOW" if name == "now_override" else f"TIDEGAUGE_{name.upper()}": _written(value)
+            for name, value in found.items()
+            if value is not None
+        }
 
     def now(self) -> datetime:
         """The clock: TIDEGAUGE_NOW, else the mirror's, else the machine's (UTC).
@@ -235,6 +261,12 @@ class _Base(BaseSettings):
         """The same settings with their own clock stopped: every decision of a run is made at one instant."""
         is_machine = self.runs_on_machine_clock or (self.now_override is None and self.mirror is None)
         return self.model_copy(update={"now_override": self.now(), "runs_on_machine_clock": is_machine})
+
+
+def _written(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(value.resolve() if isinstance(value, Path) else value)
 
 
 def _mirror_now(mirror: str) -> datetime:

@@ -14,6 +14,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from orchestration.alerts.memory import Entry
 from orchestration.catalog import Catalog
 from orchestration.catalog.models import Terms
 from orchestration.catalog.tables import RAW_TABLES
@@ -192,6 +193,38 @@ def doctor_table(found: Sequence[Diagnosis]) -> RenderableType:
     for each in found:
         style = styles.get(each.state, "red" if each.is_required else "yellow")
         table.add_row(each.provider, each.state, each.key, str(each.newest or "–"), escape(each.detail), style=style)
+    return table
+
+
+LATEST = 20
+
+
+def alerts_tables(entries: Sequence[Entry]) -> Iterator[RenderableType]:
+    """The alerts that stand, then the latest that are over; instants by the clock of the runs."""
+    standing = [entry for entry in entries if entry.closed_at is None]
+    over = [entry for entry in entries if entry.closed_at is not None]
+    if not entries:
+        yield "[bold]Alerts[/bold]: none yet"
+        return
+    yield _alerts("Alerts that stand", standing) if standing else "[bold]Alerts that stand[/bold]: none"
+    if over:
+        yield _alerts("Over", over[-LATEST:])
+
+
+def _alerts(title: str, entries: Sequence[Entry]) -> RenderableType:
+    table = _table(title, "since (UTC)", "kind", "webhook", "alert")
+    for entry in reversed(entries):
+        alert = entry.alert
+        until = f"\nto {entry.closed_at:%Y-%m-%d %H:%M}" if entry.closed_at else ""
+        sent = f"{entry.sent_at:%Y-%m-%d %H:%M}" if entry.sent_at else ""
+        style = "dim" if entry.closed_at else "red" if alert.severity == "error" else "yellow"
+        table.add_row(
+            f"{alert.at:%Y-%m-%d %H:%M}{until}",
+            alert.kind,
+            escape("\n".join(part for part in (sent, entry.reason) if part) or "not sent"),
+            escape(alert.text),
+            style=style,
+        )
     return table
 
 

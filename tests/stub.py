@@ -21,6 +21,7 @@ class Received:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,15 @@ class Stub:
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                stub.received.append(Received(parts.path, dict(parse_qsl(parts.query)), headers))
+                body = self.rfile.read(int(headers.get("content-length", 0)))
+                stub.received.append(Received(parts.path, dict(parse_qsl(parts.query)), headers, body))
                 step = stub._steps.pop(0) if len(stub._steps) > 1 else stub._steps[0]
                 try:
                     step(self)
                 except OSError:
                     self.close_connection = True
+
+            do_POST = do_GET
 
             def log_message(self, *_: object) -> None:
                 """Silence."""

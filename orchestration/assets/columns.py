@@ -130,13 +130,17 @@ class Built:
             "dagster/row_count": dg.MetadataValue.int(rows[0]),
         }
 
-    def lineage(self, unique_id: str) -> dg.TableColumnLineage:
-        """Which columns of its parents each column of a model is computed from.
+    def lineage(self, unique_id: str) -> dict[str, Any]:
+        """Which columns of its parents each column of a model is computed from, for programs and for readers.
+
+        Dagster's open-source web server keeps column lineage and answers queries for it, but draws none of it.
 
         Raises:
             SqlglotError: its SQL cannot be followed.
         """
         node, parents = self._manifest["nodes"][unique_id], {}
+        if node["resource_type"] != "model":  # a seed is computed from nothing
+            return {}
         for each in node["depends_on"]["nodes"]:
             parent = self._manifest["sources" if each.startswith("source.") else "nodes"][each]
             parents[parent["schema"], parent.get("alias") or parent["identifier"]] = parent
@@ -144,17 +148,24 @@ class Built:
         tables: dict[str, dict[str, dict[str, str]]] = {}
         for schema, name in parents:
             tables.setdefault(schema, {})[name] = self._tables[schema][name]
-        return dg.TableColumnLineage(
-            {
-                column: [self._dependency(parents[schema, table], origin) for schema, table, origin in sorted(origins)]
-                for column, origins in origins_of_columns(sql, tables).items()
-            }
-        )
+        found = {
+            column: [self._dependency(parents[schema, table], origin) for schema, table, origin in sorted(origins)]
+            for column, origins in origins_of_columns(sql, tables).items()
+        }
+        lines = [f"| {column} | {_words(above)} |" for column, above in found.items()]
+        return {
+            "dagster/column_lineage": dg.TableColumnLineage(found),
+            "computed_from": dg.MetadataValue.md("\n".join(["| column | computed from |", "|---|---|", *lines])),
+        }
 
     def _dependency(self, parent: Mapping[str, Any], column: str) -> dg.TableColumnDep:
         key = self._translator.get_asset_key(parent)
         # The catalog is one asset of many tables.
         return dg.TableColumnDep(key, f"{parent['name']}.{column}" if len(key.path) == 1 else column)
+
+
+def _words(above: Iterable[dg.TableColumnDep]) -> str:
+    return ", ".join(f"{dep.asset_key.to_user_string()}.{dep.column_name}" for dep in above) or "no column"
 
 
 def origins_of_columns(
@@ -165,7 +176,7 @@ def origins_of_columns(
     tables: schema -> table -> column -> type of everything it reads. Names are lower case in the answer.
 
     Raises:
-        SqlglotError: the SQL is not understood, or names a column that no table has.
+        SqlglotError: the SQL is not understood.
     """
     query = parse_one(sql, dialect="duckdb")
     for table in query.find_all(exp.Table):

@@ -118,7 +118,7 @@ def prepare_manifest(project_dir: Path, target_dir: Path, *, warehouse: Path) ->
     from dbt.cli.main import dbtRunner
 
     with _ONE_AT_A_TIME, _warehouse_variable(warehouse):
-        result = dbtRunner().invoke(_arguments("parse", project_dir, target_dir))
+        result = dbtRunner().invoke(_arguments(["parse"], project_dir, target_dir))
     if not result.success:
         raise ManifestError(f"dbt: cannot parse {project_dir}: {result.exception}") from result.exception
     shutil.copyfile(target_dir / "manifest.json", target_dir / f"{PREPARED}.new")
@@ -171,11 +171,11 @@ def _load_manifest(target_dir: Path) -> "Manifest":
 # ------------------------------------------------------------------ running dbt
 
 
-def _arguments(command: str, project_dir: Path, target_dir: Path, *more: str) -> list[str]:
+def _arguments(command: Sequence[str], project_dir: Path, target_dir: Path, *more: str) -> list[str]:
     return [
         *GLOBAL_FLAGS,
         f"--log-path={(target_dir.parent / 'logs').resolve()}",
-        command,
+        *command,
         f"--project-dir={project_dir.resolve()}",
         f"--profiles-dir={project_dir.resolve()}",
         f"--target-path={target_dir.resolve()}",
@@ -229,6 +229,25 @@ def _interrupt_queries() -> None:
         adapter.cancel_open_connections()
 
 
+def invoke(command: Sequence[str], project_dir: Path, target_dir: Path, *, output: Path, warehouse: Path) -> None:
+    """Run one dbt command on the prepared manifest, writing below `output`, and let go of the warehouse again.
+
+    Raises:
+        ManifestError: the manifest is not prepared, or dbt failed.
+    """
+    from dbt.cli.main import dbtRunner
+
+    project_dir, target_dir, warehouse = project_dir.resolve(), target_dir.resolve(), warehouse.resolve()
+    with _ONE_AT_A_TIME, _warehouse_variable(warehouse):
+        require_prepared(project_dir, target_dir, warehouse)
+        try:
+            result = dbtRunner(manifest=_load_manifest(target_dir)).invoke(_arguments(command, project_dir, output))
+        finally:
+            close_duckdb()
+    if not result.success:
+        raise ManifestError(f"dbt: {' '.join(command)} failed: {result.exception}") from result.exception
+
+
 def stream_build(
     project_dir: Path,
     target_dir: Path,
@@ -251,7 +270,7 @@ def stream_build(
 
     project_dir, target_dir, warehouse = project_dir.resolve(), target_dir.resolve(), warehouse.resolve()
     arguments = _arguments(
-        "build",
+        ["build"],
         project_dir,
         target_dir,
         # Unit tests prove the SQL, not the data: they run in CI.
@@ -420,7 +439,7 @@ def _described(
     with _reading_beside_dbt() as con:
         found = built.metadata(con, unique_id)
     try:
-        found["dagster/column_lineage"] = built.lineage(unique_id)
+        found |= built.lineage(unique_id)
     except SqlglotError as problem:
         # The model is built and right all the same.
         context.log.warning(f"{unique_id}: no column lineage: {problem}")

@@ -21,8 +21,8 @@ FRESHNESS = "freshness"
 
 
 @dg.multi_asset_check(
-    # Not the name of the job, which is a graph of its own: one repository takes each name once.
-    name="series_ages",
+    # Not the name of the job: one repository holds one graph of a name.
+    name="series_freshness",
     specs=[
         dg.AssetCheckSpec(
             FRESHNESS,

@@ -16,11 +16,13 @@ def months(settings: Settings) -> dg.MonthlyPartitionsDefinition:
     The present is Dagster's own clock, except that a stopped clock or a mirror's ends the months there: a month that has
     not begun cannot be chosen.
     """
-    first = settings.first_day.strftime(FORMAT)
-    if settings.now_override is None and settings.mirror is None:
-        return dg.MonthlyPartitionsDefinition(start_date=first, fmt=FORMAT, end_offset=1)
+    has_own_clock = settings.now_override is not None or settings.mirror is not None
     return dg.MonthlyPartitionsDefinition(
-        start_date=first, fmt=FORMAT, end_date=f"{_after(settings.now().date()):{FORMAT}}"
+        start_date=settings.first_day.strftime(FORMAT),
+        end_date=f"{_after(settings.now().date()):{FORMAT}}" if has_own_clock else None,
+        fmt=FORMAT,
+        # The month that goes on is one of them.
+        end_offset=1,
     )
 
 

@@ -10,6 +10,7 @@ import dagster as dg
 import duckdb
 
 from orchestration import __version__
+from orchestration.assets import dictionary
 from orchestration.assets import report as reports
 from orchestration.assets.sources import WAREHOUSE_POOL, holds_excerpts
 from orchestration.quality import store
@@ -30,10 +31,11 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         group_name="release",
         kinds={"duckdb", "parquet"},
         pool=WAREHOUSE_POOL,
-        description="A read-only copy of marts and analytics: DuckDB file, Parquet, report, calendar; `releases/current`.",
+        description="Read-only copy of marts and analytics (DuckDB, Parquet), report, dictionary, calendar: `releases/current`.",
     )
     def publish(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
         now = settings.now()
+        words = dictionary.build(settings.project_dir, settings.dbt_target_dir, warehouse=settings.warehouse_path)
         with connect(settings.warehouse_path, wait_seconds=settings.busy_timeout_seconds) as con:
             store.require_open(con, "raw")
             store.require_open(con, "mart")
@@ -49,7 +51,7 @@ def build_release_asset(upstream: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
                 f"{now:%Y%m%dT%H%M%SZ}-{context.run_id[:8]}",
                 facts,
                 keep=settings.releases_kept,
-                files={calendar_file.NAME: ahead, **pages},
+                files={calendar_file.NAME: ahead, dictionary.NAME: words, **pages},
             )
         manifest = release.read_manifest(folder)
         Ledger(settings.ledger_path).append("release", run_id=context.run_id, release=folder.name)

@@ -30,7 +30,8 @@ def hold(home: Path, wait_seconds: float, what: str = "a run") -> Iterator[None]
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        log.warning("%s: waiting up to %.0f s for %s, which holds the warehouse", home, wait_seconds, _who(holder))
+        if wait_seconds:
+            log.warning("%s: waiting up to %.0f s for %s, which holds the warehouse", home, wait_seconds, _who(holder))
         try:
             lock.acquire(timeout=wait_seconds)
         except Timeout:

@@ -53,7 +53,7 @@ def publish(
     Returns the release folder. `current` is untouched when anything fails.
     """
     target = releases_dir / name
-    _write(con, target, {table: f"select * from {_quoted(table)}" for table in _tables(con)}, facts, files or {})
+    _write(con, target, {table: f"select * from {quoted(table)}" for table in tables_of(con)}, facts, files or {})
     _point(releases_dir, target)
     prune(releases_dir, keep)
     return target
@@ -74,7 +74,7 @@ def export_public(release: Path, target: Path, permission: Permission, origins: 
     manifest = read_manifest(release)
     selects, left_out = {}, {}
     with connect_to_copy_from(release / "tidegauge.duckdb") as con:
-        for table in _tables(con):
+        for table in tables_of(con):
             select, reasons = _allowed(con, table, origins.get(table), permission)
             if select:
                 selects[table] = select
@@ -108,11 +108,11 @@ def _allowed(
             reasons[f"rows by {origin.rows.by}"] = forbidden
     elif withheld := permission.withheld(origin.rows):
         return None, {"table": ", ".join(withheld)}
-    columns = [name for name, *_ in con.execute(f"describe {_quoted(table)}").fetchall()]
+    columns = [name for name, *_ in con.execute(f"describe {quoted(table)}").fetchall()]
     kept, dropped = permission.columns(origin, columns)
     if dropped:
         reasons["columns"] = dropped
-    return f"select {', '.join(_quoted(name) for name in kept)} from {_quoted(table)}{where}", reasons
+    return f"select {', '.join(quoted(name) for name in kept)} from {quoted(table)}{where}", reasons
 
 
 def _write(
@@ -203,6 +203,30 @@ def read_manifest(release: Path) -> dict[str, Any]:
     return manifest
 
 
+def verify(release: Path) -> int:
+    """The number of files of a release, each read back as its manifest states it.
+
+    Raises:
+        ReleaseError: naming the files that are missing or changed.
+    """
+    manifest = read_manifest(release)
+    stated = {
+        f"parquet/{name.split('.', 1)[1]}.parquet": table["parquet_sha256"]
+        for name, table in manifest["tables"].items()
+    }
+    stated |= manifest.get("files", {})
+    changed = [
+        name
+        for name, digest in stated.items()
+        if not (release / name).is_file() or hashlib.sha256((release / name).read_bytes()).hexdigest() != digest
+    ]
+    if changed:
+        raise ReleaseError(
+            f"{release}: missing or changed: {', '.join(changed)}: restore it from a backup, or prune it"
+        )
+    return len(stated)
+
+
 def names(releases_dir: Path) -> Sequence[str]:
     """Releases on disk, oldest first."""
     if not releases_dir.is_dir():
@@ -211,7 +235,7 @@ def names(releases_dir: Path) -> Sequence[str]:
     return [p.name for p in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name))]
 
 
-def _tables(con: duckdb.DuckDBPyConnection) -> list[str]:
+def tables_of(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Every table of the released schemas, as `schema.name`."""
     rows = con.execute(
         "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database() "
@@ -221,7 +245,8 @@ def _tables(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in rows]
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """`schema.table` or a column as an identifier; a name of ours holds no quotation mark."""
     return ".".join(f'"{part}"' for part in name.split(".", 1))
 
 
@@ -232,24 +257,30 @@ def _copy(con: duckdb.DuckDBPyConnection, folder: Path, selects: Mapping[str, st
     try:
         for name, select in selects.items():
             schema, table = name.split(".", 1)
-            copied = f"released.{_quoted(name)}"
+            copied = f"released.{quoted(name)}"
             con.execute(f'create schema if not exists released."{schema}"')
             con.execute(f"create table {copied} as {select} order by all")
             _comments(con, schema, table)
             parquet = folder / "parquet" / f"{table}.parquet"
             con.execute(f"copy (select * from {copied}) to '{_sql(parquet)}' (format parquet, compression zstd)")
-            # A sum, because in an exclusive or two equal rows cancel out.
-            rows, digest = con.execute(
-                f"select count(*), coalesce(sum(hash(t)), 0) % (1::hugeint << 64) from {copied} as t"
-            ).fetchone() or (0, 0)
+            rows, digest = contents(con, copied)
             tables[name] = {
                 "rows": rows,
-                "content_hash": f"{digest:016x}",
+                "content_hash": digest,
                 "parquet_sha256": hashlib.sha256(parquet.read_bytes()).hexdigest(),
             }
     finally:
         con.execute("detach released")
     return tables
+
+
+def contents(con: duckdb.DuckDBPyConnection, table: str) -> tuple[int, str]:
+    """Rows of a table and a hash of them in any order, as a manifest states them; `table` is quoted by the caller."""
+    # A sum, because in an exclusive or two equal rows cancel out.
+    rows, digest = con.execute(
+        f"select count(*), coalesce(sum(hash(t)), 0) % (1::hugeint << 64) from {table} as t"
+    ).fetchone() or (0, 0)
+    return rows, f"{digest:016x}"
 
 
 def _comments(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> None:

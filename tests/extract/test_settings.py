@@ -118,3 +118,33 @@ def test_a_clock_that_was_set_dates_responses_too():
         load_settings().stopped().at(instant),
     ):
         assert given.now() == given.fetch_instant() == instant
+
+
+WEBHOOK = "https://hooks.example.org/services/T0/B0/canarycanary"
+
+
+def test_the_alert_webhook_is_a_secret(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TIDEGAUGE_ALERT_WEBHOOK_URL", WEBHOOK)
+    given = load_settings()
+    assert given.secrets() == [WEBHOOK]
+    for text in (repr(given), str(given), given.model_dump_json(), str(given.model_dump())):
+        assert "canary" not in text
+
+
+@pytest.mark.parametrize("url", [*FOREIGN, "https:///services/canary", "http://[canary"])
+def test_a_webhook_that_is_not_safe_is_refused_without_repeating_it(url: str):
+    with pytest.raises(ConfigurationError, match="TIDEGAUGE_ALERT_WEBHOOK_URL") as refused:
+        load_settings(alert_webhook_url=url)
+    assert url not in str(refused.value)
+
+
+def test_a_webhook_on_this_machine_may_be_plain():
+    assert load_settings(alert_webhook_url="http://127.0.0.1:8080/x").alert_webhook_url
+
+
+@pytest.mark.parametrize("name", ["UNLOCK_SHARE_PCT", "UNLOCK_DAYS", "TGA_CHANGE_USD"])
+@pytest.mark.parametrize("value", ["-1", "nan", "many"])
+def test_a_threshold_that_cannot_work_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str):
+    monkeypatch.setenv(f"TIDEGAUGE_ALERT_{name}", value)
+    with pytest.raises(ConfigurationError, match=f"TIDEGAUGE_ALERT_{name}"):
+        load_settings()

@@ -56,9 +56,8 @@ def test_every_table_names_its_columns_and_says_what_they_hold(graph):
         assert found.columns, key
         assert [column.name for column in found.columns if not column.description] == [], key
         if key.path[0] in {"raw", "analytics", "catalog", "marts"}:
-            assert {column.type for column in found.columns} <= {
-                *("varchar", "double", "date", "integer", "bigint", "boolean", "timestamptz"),
-            }, key
+            # The others' types are known once they are built.
+            assert [column.name for column in found.columns if column.type in ("", "?")] == [], key
 
 
 def test_the_columns_of_raw_tables_are_those_that_are_loaded(graph, demo):
@@ -136,7 +135,8 @@ def test_net_liquidity_comes_from_what_the_sources_served(materialised):
     found = origins(materialised, "marts/liquidity", "net_liquidity_wednesday_usd")
     assert ("raw/fredgraph_observations", "value") in found
     assert ("raw/fiscaldata_operating_cash_balance", "close_today_bal") in found
-    assert not any(key.startswith("raw/coingecko") for key, _ in found)
+    # CoinGecko's prices are no series: of them only the instant of the newest answer, which ends the calendar.
+    assert {column for key, column in found if key.startswith("raw/coingecko")} == {"_extracted_at"}
     lineage = materialised["intermediate/int_observations"]["dagster/column_lineage"].deps_by_column["value"]
     assert dg.TableColumnDep(dg.AssetKey(["staging", "stg_fiscaldata__tga_close"]), "value_native") in lineage
 

@@ -53,7 +53,7 @@ def test_an_unreadable_setting_is_named(monkeypatch, capsys):
 def test_a_home_in_use_is_exit_75_and_names_the_holder(monkeypatch, capsys, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    (home / "run.pid").write_text("4711\n")
+    (home / "run.pid").write_text("tidegauge backfill (process 4711, since 2025-11-12 22:00 UTC)\n")
     monkeypatch.setenv("TIDEGAUGE_BUSY_TIMEOUT_SECONDS", "0.1")
     with FileLock(home / "run.lock", is_singleton=False):
         code, _, err = command(monkeypatch, capsys, "demo", "--home", str(home))
@@ -74,6 +74,18 @@ def test_query_prints_the_release_and_cannot_leave_it(monkeypatch, capsys, demo)
         code, _, err = command(monkeypatch, capsys, "query", "--home", home, sql)
         assert code == USAGE, sql
         assert "the query failed" in err
+
+
+@pytest.mark.slow
+def test_release_export_writes_for_a_spreadsheet_and_names_the_tables_there_are(monkeypatch, capsys, demo):
+    settings, _ = demo
+    home = ["--home", str(settings.home)]
+    code, out, _ = command(monkeypatch, capsys, "release", "export", "sheets", "liquidity", *home)
+    assert (code, out.split()) == (0, ["sheets/liquidity.csv", "sheets/columns.csv"])
+    code, _, err = command(monkeypatch, capsys, "release", "export", "sheets", "liquidities", *home)
+    assert code == USAGE
+    assert "no table liquidities in this release" in err
+    assert "marts.liquidity" in err
 
 
 @pytest.mark.slow

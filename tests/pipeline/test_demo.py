@@ -44,9 +44,8 @@ def one(con: duckdb.DuckDBPyConnection, sql: str):
 
 def test_a_green_run_materialises_every_asset(demo):
     settings, outcome = demo
-    expected = {
-        key.to_user_string() for key in build_definitions(settings).resolve_asset_graph().materializable_asset_keys
-    }
+    definitions = build_definitions(settings)
+    expected = {key.to_user_string() for key in definitions.resolve_asset_graph().materializable_asset_keys}
     assert outcome.exit_code == 0, outcome.errors
     assert set(outcome.materialized) == expected
     analyses = {
@@ -56,6 +55,8 @@ def test_a_green_run_materialises_every_asset(demo):
         "analytics/claims",
     }
     assert {"raw/fredgraph_observations", "marts/liquidity", *analyses, "release"} <= expected
+    running = {each.name for each in definitions.sensors or [] if each.default_status.name == "RUNNING"}
+    assert {"alerts_after_success", "alerts_after_failure"} <= running
 
 
 def test_the_three_treasury_balances_are_three_numbers(con):

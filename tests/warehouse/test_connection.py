@@ -15,6 +15,7 @@ import pytest
 
 from orchestration.warehouse import WarehouseBusyError, WarehouseError, connect
 from orchestration.warehouse.connection import open_for_reading
+from orchestration.warehouse.lock import hold
 
 from . import crashing
 
@@ -266,3 +267,11 @@ def test_a_notebook_may_open_a_file_twice_and_reaches_nothing_else(path: Path) -
             ):
                 with pytest.raises(duckdb.Error):
                     con.execute(sql)
+
+
+def test_who_holds_a_home_may_ask_again_with_another_patience(tmp_path: Path) -> None:
+    # A lock object per file is kept: filelock refuses to make it again with another timeout.
+    with hold(tmp_path, 30), hold(tmp_path, 0):
+        pass
+    with hold(tmp_path, 0):
+        pass
