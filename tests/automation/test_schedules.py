@@ -125,7 +125,7 @@ def test_the_hourly_job_asks_for_snapshots_alone(definitions):
 
 def test_the_freshness_job_asks_no_source(definitions):
     job = definitions.resolve_job_def("freshness")
-    assert [node.name for node in job.nodes] == ["freshness"]
+    assert [node.name for node in job.nodes] == ["series_freshness"]
     assert not job.asset_layer.executable_asset_keys
 
 
