@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -89,6 +90,7 @@ class Server:
         self.url = url
         self.process = process
         self.settings = settings
+        self.slept_over: datetime | None = None
 
     def ask(self, query: str, **variables: Any) -> Any:
         """The `data` of a GraphQL answer; an error in it fails the test."""
