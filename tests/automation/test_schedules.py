@@ -117,12 +117,12 @@ def test_the_hourly_job_asks_for_snapshots_alone(definitions):
 
 def test_the_freshness_job_asks_no_source(definitions):
     job = definitions.resolve_job_def("freshness")
-    assert [node.name for node in job.nodes] == ["freshness"]
+    assert [node.name for node in job.nodes] == ["series_freshness"]
     assert not job.asset_layer.executable_asset_keys
 
 
 def test_the_pipeline_leaves_freshness_to_its_gate(definitions):
-    assert "freshness" not in {node.name for node in definitions.resolve_job_def("pipeline").nodes}
+    assert "series_freshness" not in {node.name for node in definitions.resolve_job_def("pipeline").nodes}
 
 
 @pytest.mark.parametrize("is_on", [True, False])
