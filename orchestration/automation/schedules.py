@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from orchestration.assets.months import FORMAT
 from orchestration.automation.jobs import FRESHNESS, PIPELINE, SNAPSHOTS
@@ -120,7 +121,9 @@ def _schedule(timing: Timing, settings: Settings, status: dg.DefaultScheduleStat
         return dg.RunRequest(
             # One run per instant, also when a daemon that was down catches up.
             run_key=local.isoformat(),
-            partition_key=f"{settings.now():{FORMAT}}" if timing.job == PIPELINE else None,
+            # By tag: Dagster looks a `partition_key` up among the months there were at the tick, and a machine that
+            # slept over a tick of October asks in November.
+            tags={PARTITION_NAME_TAG: f"{settings.now():{FORMAT}}"} if timing.job == PIPELINE else {},
             run_config={"ops": {"extract": {"config": {"only": only}}}} if only else {},
         )
 

@@ -88,10 +88,18 @@ def test_the_h41(local, says):
     assert found is None if says is None else says in found
 
 
-def test_a_tick_asks_for_what_is_new(definitions):
-    request = evaluate(definitions, "daily", datetime(2025, 11, 12, 18, tzinfo=NEW_YORK))
+@pytest.mark.parametrize(
+    ("local", "run_key"),
+    [
+        (datetime(2025, 11, 12, 18), "2025-11-12T18:00:00-05:00"),
+        # The machine slept into the next month: at that tick November was no month yet.
+        (datetime(2025, 10, 31, 18), "2025-10-31T18:00:00-04:00"),
+    ],
+)
+def test_a_tick_asks_for_what_is_new(definitions, local, run_key):
+    request = evaluate(definitions, "daily", local.replace(tzinfo=NEW_YORK))
     assert isinstance(request, dg.RunRequest)
-    assert (request.partition_key, request.run_key) == ("2025-11", "2025-11-12T18:00:00-05:00")
+    assert (request.tags["dagster/partition"], request.run_key) == ("2025-11", run_key)
 
 
 def test_a_tick_on_a_holiday_says_why_nothing_runs(definitions):

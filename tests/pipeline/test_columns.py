@@ -18,12 +18,22 @@ NOT_TABLES = {"report", "release"}
 
 
 @pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> dg.AssetGraph:
-    return build_definitions(home=tmp_path_factory.mktemp("home")).resolve_asset_graph()
+def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    return build_definitions(home=tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def graph(definitions) -> dg.AssetGraph:
+    return definitions.resolve_asset_graph()
 
 
 def schema(node) -> dg.TableSchema | None:
     return node.metadata.get("dagster/column_schema")
+
+
+def test_a_code_server_can_load_what_a_single_job_can(definitions):
+    # A job resolves alone; a server loads all of them, and refuses two of one name.
+    dg.Definitions.validate_loadable(definitions)
 
 
 def test_every_asset_has_an_owner_a_description_kinds_and_its_room(graph):
