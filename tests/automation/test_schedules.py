@@ -130,7 +130,7 @@ def test_the_freshness_job_asks_no_source(definitions):
 
 
 def test_the_pipeline_leaves_freshness_to_its_gate(definitions):
-    assert "freshness" not in {node.name for node in definitions.resolve_job_def("pipeline").nodes}
+    assert "series_freshness" not in {node.name for node in definitions.resolve_job_def("pipeline").nodes}
 
 
 @pytest.mark.parametrize("is_on", [True, False])
