@@ -117,12 +117,12 @@ def test_the_hourly_job_asks_for_snapshots_alone(definitions):
 
 def test_the_freshness_job_asks_no_source(definitions):
     job = definitions.resolve_job_def("freshness")
-    assert [node.name for node in job.nodes] == ["freshness"]
+    assert [node.name for node in job.nodes] == ["series_freshness"]
     assert not job.asset_layer.executable_asset_keys
 
 
 def test_the_pipeline_leaves_freshness_to_its_gate(definitions):
-    assert "freshness" not in {node.name for node in definitions.resolve_job_def("pipeline").nodes}
+    assert "series_freshness" not in {node.name for node in definitions.resolve_job_def("pipeline").nodes}
 
 
 @pytest.mark.parametrize("is_on", [True, False])
@@ -134,3 +134,9 @@ def test_schedules_start_as_the_setting_says(tmp_path, is_on):
 def test_every_asset_and_check_stands_in_the_pool_of_one(definitions):
     nodes = [each.node_def for each in (*definitions.assets, *definitions.asset_checks)]
     assert {node.pool for node in nodes} == {"warehouse"}
+
+
+def test_the_web_server_can_load_every_job_beside_the_others(definitions):
+    # Each alone resolves; a name that two graphs share shows only where all are loaded.
+    names = {job.name for job in definitions.get_repository_def().get_all_jobs()}
+    assert {"pipeline", "snapshots", "freshness"} <= names
