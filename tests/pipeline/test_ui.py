@@ -275,6 +275,5 @@ def test_a_closed_gate_shows_its_failing_rows(server, page):
     until("the end of the check", lambda: server.ended(run))
     page.goto(f"{server.url}/assets/raw/fredgraph_observations?view=checks&checkDetail=gate")
     page.get_by_text("jump: failing rows").first.wait_for()
-    page.screenshot(path="/tmp/e2escratch/gate.png")
     text = page.inner_text("body")
     assert re.search("fred.WALCL", text)
