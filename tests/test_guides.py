@@ -17,22 +17,25 @@ import typer
 from orchestration.cli import app
 from orchestration.settings import PACKAGE_ROOT, Settings
 
-GUIDES = [PACKAGE_ROOT / "README.md", *sorted((PACKAGE_ROOT / "docs").glob("*.md"))]
+GUIDES = [PACKAGE_ROOT / "README.md", *sorted((PACKAGE_ROOT / "docs").rglob("*.md"))]
 UNITS = PACKAGE_ROOT / "deploy" / "systemd"
 INSTALLED = "/opt/tidegauge/.venv/bin/tidegauge"
 
+OPERATOR = set(";&|()<>")
 COMMAND = typer.main.get_command(app)
 UsageError = typer.BadParameter.__base__
 """Of the click that typer brings along."""
 
 
-def commands(text: str) -> Iterator[list[str]]:
-    """The arguments of every `tidegauge ...` in fenced blocks and code spans."""
-    fences = re.compile(r"^```(?:sh|bash)?\n(.*?)^```", re.M | re.S)
-    for block in fences.findall(text):
-        yield from _typed(block)
-    for span in re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)):
-        yield from _typed(span)
+FENCED = re.compile(r"^ *```\w*\n(.*?)^ *```", re.M | re.S)
+
+
+def commands(text: str) -> Iterator[tuple[list[str], bool]]:
+    """The arguments of every `tidegauge ...`; True for one of a fenced block, False for a mention in a sentence."""
+    for block in FENCED.findall(text):
+        yield from ((given, True) for given in _typed(block))
+    for span in re.findall(r"`(tidegauge [a-z-][^`\n]*)`", FENCED.sub("", text)):
+        yield from ((given, False) for given in _typed(span))
 
 
 def _typed(text: str) -> Iterator[list[str]]:
@@ -48,22 +51,26 @@ def _typed(text: str) -> Iterator[list[str]]:
         if line.endswith("\\"):
             continue
         unfinished = ""
-        starts = [number for number, word in enumerate(words) if Path(word).name == "tidegauge" and "=" not in word]
-        for start in starts:
-            # What comes after it on the line, up to what the shell makes of the rest.
-            given = words[start + 1 :]
-            end = next((number for number, word in enumerate(given) if set(word) <= set(";&|()<>")), len(given))
-            if Path(words[0]).name != "git" and (start == 0 or _runs_what_follows(words[:start])):
-                yield given[:end]
+        for number, word in enumerate(words):
+            is_first = number == 0 or set(words[number - 1]) <= OPERATOR
+            if word.endswith("bin/tidegauge") or (word == "tidegauge" and is_first):
+                # What comes after it on the line, up to what the shell makes of the rest.
+                given = words[number + 1 :]
+                end = next((at for at, each in enumerate(given) if set(each) <= OPERATOR), len(given))
+                if end:
+                    yield given[:end]
 
 
-def _runs_what_follows(words: list[str]) -> bool:
-    """True when the words before a name make it a command, not an argument such as a user or a folder."""
-    return set(words[-1]) <= set(";&|()") or "=" in words[-1] or words[0] in {"sudo", "as", "flock", "make"}
+def parse(arguments: list[str], *, is_whole: bool = True) -> None:
+    """Have typer read the arguments as a call would; nothing is run. What a mention leaves out may be missing."""
+    try:
+        _parse(arguments)
+    except UsageError as error:
+        if is_whole or type(error).__name__ != "MissingParameter":
+            raise
 
 
-def parse(arguments: list[str]) -> None:
-    """Have typer read the arguments as a call would; nothing is run."""
+def _parse(arguments: list[str]) -> None:
     command, name, context = COMMAND, "tidegauge", None
     while True:
         context = command.make_context(name, list(arguments), parent=context)
@@ -74,19 +81,25 @@ def parse(arguments: list[str]) -> None:
         name, command, arguments = command.resolve_command(context, rest)
 
 
-def in_guides() -> list[tuple[str, str]]:
-    return sorted({(guide.name, shlex.join(given)) for guide in GUIDES for given in commands(guide.read_text("utf-8"))})
+def in_guides() -> list[tuple[str, str, bool]]:
+    return sorted(
+        {
+            (str(guide.relative_to(PACKAGE_ROOT)), shlex.join(given), is_whole)
+            for guide in GUIDES
+            for given, is_whole in commands(guide.read_text("utf-8"))
+        }
+    )
 
 
-@pytest.mark.parametrize(("guide", "given"), in_guides())
-def test_a_command_of_the_guides_is_accepted(guide: str, given: str):
-    parse(shlex.split(given))
+@pytest.mark.parametrize(("guide", "given", "is_whole"), in_guides())
+def test_a_command_of_the_guides_is_accepted(guide: str, given: str, is_whole: bool):
+    parse(shlex.split(given), is_whole=is_whole)
 
 
 def test_the_guides_are_read():
-    found = in_guides()
-    assert {"run", "backfill", "release", "replay", "ui"} <= {given.split()[0] for _, given in found if given}
-    assert {guide for guide, _ in found} >= {"README.md", "operate.md"}
+    whole = {(guide, given.split()[0]) for guide, given, is_whole in in_guides() if is_whole and given}
+    assert {("docs/operate.md", name) for name in ("run", "backfill", "replay", "verify", "doctor")} <= whole
+    assert ("README.md", "query") in whole
 
 
 @pytest.mark.parametrize(
@@ -99,9 +112,9 @@ def test_the_guides_are_read():
     ],
 )
 def test_a_command_that_does_not_exist_is_noticed(typed: str):
-    (given,) = commands(f"```\n{typed}\n```")
+    ((given, is_whole),) = commands(f"```\n{typed}\n```")
     with pytest.raises(UsageError):
-        parse(given)
+        parse(given, is_whole=is_whole)
 
 
 def test_every_setting_that_is_named_exists():

@@ -34,10 +34,10 @@ def month_range(settings: Settings, first: date, last: date) -> dg.PartitionKeyR
     """
     newest = settings.now().date()
     there = f"choose from {settings.first_day:{FORMAT}} to {newest:{FORMAT}}"
+    if max(first, last) >= _after(newest):
+        raise ConfigurationError(f"{max(first, last)} lies in the future: {there}")
     if first > last:
         raise ConfigurationError(f"{first} lies after {last}: swap them ({there})")
-    if last >= _after(newest):
-        raise ConfigurationError(f"{last} lies in the future: {there}")
     if first < settings.first_day.replace(day=1):
         raise ConfigurationError(f"{first} lies before the first month: {there}, or set TIDEGAUGE_FIRST_DAY")
     return dg.PartitionKeyRange(f"{first:{FORMAT}}", f"{last:{FORMAT}}")

@@ -54,6 +54,7 @@ def test_a_month_that_has_not_begun_is_refused():
     [
         (date(2025, 9, 1), date(2025, 8, 31), "swap"),
         (date(2025, 9, 1), date(2025, 12, 1), "lies in the future"),
+        (date(2027, 1, 1), date(2025, 11, 12), "2027-01-01 lies in the future"),
         (date(2012, 12, 31), date(2025, 9, 1), "TIDEGAUGE_FIRST_DAY"),
     ],
 )

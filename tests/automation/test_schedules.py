@@ -142,3 +142,9 @@ def test_schedules_start_as_the_setting_says(tmp_path, is_on):
 def test_every_asset_and_check_stands_in_the_pool_of_one(definitions):
     nodes = [each.node_def for each in (*definitions.assets, *definitions.asset_checks)]
     assert {node.pool for node in nodes} == {"warehouse"}
+
+
+def test_the_web_server_can_load_every_job_beside_the_others(definitions):
+    # Each alone resolves; a name that two graphs share shows only where all are loaded.
+    names = {job.name for job in definitions.get_repository_def().get_all_jobs()}
+    assert {"pipeline", "snapshots", "freshness"} <= names

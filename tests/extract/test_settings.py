@@ -148,3 +148,23 @@ def test_a_threshold_that_cannot_work_is_named(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv(f"TIDEGAUGE_ALERT_{name}", value)
     with pytest.raises(ConfigurationError, match=f"TIDEGAUGE_ALERT_{name}"):
         load_settings()
+
+
+def test_what_was_given_reaches_a_process_in_another_folder(tmp_path: Path, monkeypatch):
+    (tmp_path / ".env").write_text(
+        "TIDEGAUGE_HOME=state\nTIDEGAUGE_SCHEDULES=unlocks\nTIDEGAUGE_FRED_API_KEY=canary\nTIDEGAUGE_SCHEDULES_RUNNING=true\n"
+        "TIDEGAUGE_NOW=2025-11-12T22:00Z\nTIDEGAUGE_FIRST_DAY=2020-10-01\nTIDEGAUGE_ALERT_UNLOCK_DAYS=9\nTIDEGAUGE_INBOX=\n"
+    )
+    given = load_settings(mirror="http://127.0.0.1:1")
+    environment = given.as_environment()
+    assert not {name for name in environment if name.startswith("TIDEGAUGE_HTTP") or name == "TIDEGAUGE_INBOX"}
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    monkeypatch.chdir(other)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == given.model_copy(update={"home": tmp_path / "state", "schedules": tmp_path / "unlocks"})
+
+
+def test_no_variable_is_made_of_the_machines_clock():
+    assert load_settings().stopped().as_environment().keys() <= {"TIDEGAUGE_NOW"}

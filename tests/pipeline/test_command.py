@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 
 import pytest
 from filelock import FileLock
 
 from orchestration import cli
-from orchestration.runner import BUSY, SOURCE_FAILED, USAGE
+from orchestration.runner import BUSY, DONE, SOURCE_FAILED, UNEXPECTED, USAGE
+from orchestration.warehouse.ledger import Ledger
+from tests.pipeline.conftest import SAMPLE
 from tests.stub import Reply
 
 
@@ -137,3 +141,38 @@ def test_help_lists_the_exit_codes(monkeypatch, capsys):
     assert code == 0
     assert "75" in out
     assert "demo" in out
+
+
+def test_a_home_is_read_back_whole(monkeypatch, capsys, home_copy):
+    shutil.copytree(SAMPLE, home_copy.archive_dir)
+    code, out, err = command(monkeypatch, capsys, "verify", "--home", str(home_copy.home))
+    assert (code, err) == (DONE, "")
+    for what in ("lines of the ledger", "archived responses", "loads in the warehouse", "files of releases"):
+        assert re.search(rf"^{what}: [1-9][\d,]*, as they were written$", out, re.M)
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("ledger.jsonl", "lines of the ledger: .* line 1 was changed"),
+        ("archive/bodies/*/*.gz", "archived responses: .* unreadable"),
+        ("releases/current/parquet/liquidity.parquet", r"files of releases: .* changed: parquet/liquidity\.parquet"),
+        ("releases/current/report.html", r"files of releases: .* changed: report\.html"),
+    ],
+)
+def test_what_was_changed_in_a_home_is_named(monkeypatch, capsys, home_copy, file, message):
+    shutil.copytree(SAMPLE, home_copy.archive_dir)
+    path = min(home_copy.home.glob(file))
+    path.write_bytes(path.read_bytes().replace(b'"event"', b'"Event"', 1)[:-1] + b"\n")
+    code, out, err = command(monkeypatch, capsys, "verify", "--home", str(home_copy.home))
+    assert code == UNEXPECTED
+    assert re.search(message, err)
+    assert out.count("as they were written") >= 2
+
+
+def test_a_warehouse_older_than_its_ledger_is_named(monkeypatch, capsys, home_copy):
+    Ledger(home_copy.ledger_path).append("load", run_id="later", provider="fred", loads={"gone": 1})
+    code, out, err = command(monkeypatch, capsys, "verify", "--home", str(home_copy.home))
+    assert code == UNEXPECTED
+    assert "lacks 1 of the loads that were acknowledged" in err
+    assert "lines of the ledger" in out

@@ -109,7 +109,7 @@ def test_the_graph_draws_every_room_and_an_asset_says_what_it_is(server, page):
 
 def test_one_asset_alone_is_materialized_at_a_click(server, page):
     page.goto(f"{server.url}/assets/catalog")
-    page.get_by_role("button", name="Materialize", exact=True).click()
+    page.get_by_role("button", name="Materialize").first.click()
     [run] = until(
         "the run that was clicked", lambda: [each for each in server.runs() if each["jobName"] == "__ASSET_JOB"]
     )
