@@ -129,7 +129,7 @@ def build_extract_assets(settings: Settings) -> dg.AssetsDefinition:
             loaded_before = _loaded_before(ledger, days)
             done = set(loaded_before)
             if loaded_before:
-                context.log.info(
+                context.log.warning(
                     f"backfill {days.months} goes on: {', '.join(sorted(loaded_before))} are loaded already"
                 )
             for harvest in _harvests(con, catalog, settings, config, days, wanted, loaded_before, progress):

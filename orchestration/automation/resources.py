@@ -7,8 +7,9 @@ import dagster as dg
 from orchestration.settings import Settings
 from orchestration.warehouse.lock import hold
 
-HOME_TAG = "tidegauge/home"
-"""Tag of a run: the home it works on. Who finds that home free knows that the run is over, whatever its record says."""
+HOME_TAG = ".dagster/tidegauge_home"
+"""Tag of a run, hidden in the UI by its prefix: the home it works on. Who finds that home free knows that the run is over,
+whatever its record says."""
 
 
 def settings_of_a_run(settings: Settings) -> dg.ResourceDefinition:
