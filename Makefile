@@ -32,7 +32,7 @@ ui: $(INSTALLED) ## Dagster's web server and daemon on http://127.0.0.1:3000
 	$(BIN)/tidegauge ui
 
 test: $(INSTALLED) ## the whole test suite, no network
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED) ## style, types and import rules
 	$(BIN)/ruff check .

@@ -17,6 +17,11 @@ from tests.stub import Stub
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes goes first: a worker takes whole files, and none should be left with such a one at the end."""
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, item.path.name != "test_ui.py"))
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of this machine and no `.env` reaches a test."""

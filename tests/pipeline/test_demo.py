@@ -388,7 +388,7 @@ def test_every_released_table_column_and_source_has_a_registered_origin(con):
 
 
 def test_a_run_that_the_command_did_not_start_respects_a_held_home_too(home_copy):
-    impatient = home_copy.model_copy(update={"busy_timeout_seconds": 0.1})
+    impatient = home_copy.model_copy(update={"queue_timeout_seconds": 0.1})
     job = build_definitions(impatient).resolve_job_def(PIPELINE)
     with FileLock(impatient.home / "run.lock", is_singleton=False):
         result = job.execute_in_process(raise_on_error=False)

@@ -168,6 +168,7 @@ def test_a_killed_backfill_of_the_command_goes_on_and_ends_as_one_of_the_ui(serv
         assert again.wait(240) == DONE, said(again)
     finally:
         end(again)
+    assert "backfill 2020-04..2020-09 goes on: coinmetrics are loaded already" in said(again)
     first, repeated = sorted((only_run(server, backfill) for backfill in asked), key=lambda run: run["startTime"])
     for table in BACKFILLED:
         assert raw_rows(server.settings, table) == raw_rows(settings, table), table
