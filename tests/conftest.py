@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -24,7 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of this machine and no `.env` reaches a test."""
+    """No setting of this machine, no `.env` and nothing that an earlier test left behind reaches a test."""
+    # A run of Dagster in this process sets the level of its managed loggers and leaves it so.
+    logging.getLogger("orchestration").setLevel(logging.NOTSET)
     for name in list(os.environ):
         if name.startswith("TIDEGAUGE_") or name.lower() in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.delenv(name)
