@@ -10,7 +10,7 @@ from orchestration.automation.sensors import build_abandoned_sensor
 from orchestration.runner import open_instance
 from orchestration.settings import load_settings
 from orchestration.warehouse.lock import hold
-from tests.warehouse.test_lock import holder  # noqa: F401
+from tests.warehouse.test_lock import holder  # noqa: F401  a fixture, asked for by name
 
 
 @dg.op(required_resource_keys={"settings"})
@@ -64,7 +64,7 @@ def test_it_is_ended_at_the_second_look(settings, instance, looked):
     assert looked() == "every run is alive"
 
 
-def test_while_somebody_holds_the_home_nothing_is_judged(settings, instance, looked, holder):  # noqa: F811
+def test_while_somebody_holds_the_home_nothing_is_judged(settings, instance, looked, holder):  # noqa: F811  that fixture
     run_id = left_behind(instance, settings.home)
     assert [("holds the warehouse" in looked()) for _ in range(3)] == [True] * 3
     assert status(instance, run_id) == dg.DagsterRunStatus.STARTED

@@ -60,13 +60,13 @@ def command(settings: Settings, *arguments: str, **environment: str) -> subproce
         text=True,
         start_new_session=True,
     )
-    process.log = log  # type: ignore[attr-defined]
+    process.log = log  # type: ignore[attr-defined]  # kept with its process, for said()
     return process
 
 
 def said(process: subprocess.Popen[str]) -> str:
     """What a command has printed so far, in one line."""
-    log: Path = process.log  # type: ignore[attr-defined]
+    log: Path = process.log  # type: ignore[attr-defined]  # set by command()
     return " ".join(log.read_text("utf-8").split())
 
 
